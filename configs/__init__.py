@@ -1,0 +1,1 @@
+"""Training configurations: `default.py` explains every key, the others hold differences only."""

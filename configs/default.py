@@ -1,0 +1,165 @@
+"""Every configuration key with its meaning, unit or range, and origin.
+
+`compression()` is the poster's system (CompNet, FineNet, discriminator); `segmentation()` is SegNet's own training.
+`use_reference_choices` turns the places where the authors' code departs from the poster (DESIGN: both are named
+choices). Other files in this folder start here and state differences only; `tiny` shrinks any of them to seconds.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict, config_dict
+
+
+def _shared() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0  # weights, data order and augmentation all follow from it
+
+    config.data = data = ConfigDict()
+    data.kind = "folders"  # "folders", "tfds" or "scenes" (embedded, generated on the fly)
+    data.root = ""  # folders: the directory that holds the splits
+    data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
+    data.builder = ""  # tfds: builder name, e.g. "ade20k_150" or "cityscapes"
+    data.data_dir = ""  # tfds: where prepared data sets lie
+    data.description = ""  # what the pictures are; kept with the weights
+    data.terms = ""  # the terms they are under; kept with the weights
+    data.classes = "scenes"  # class table (dsslic_jax/classes.py): names, void ids, ids in files
+    data.train_split = "train"
+    data.eval_split = "val"
+    data.on_bad_file = "error"  # "error" stops at an undecodable file; "skip" counts and replaces it
+    data.resize = config_dict.placeholder(object)  # None, or short side in pixels, or (height, width)
+    data.scale = (1.0, 1.0)  # random scale before the crop, range
+    data.crop = (256, 256)  # training crop, (height, width) in pixels
+    data.flip = True  # mirror left-right half of the time
+    data.workers = 0  # decoding processes per host; 0 decodes in threads
+    data.scenes_seed = 0  # scenes: seed of the generated pictures, apart from the run's seed
+    data.scenes_size = (128, 128)  # scenes: (height, width) in pixels
+    data.scenes_train = 2048  # scenes: how many training scenes there are
+    data.scenes_test = 8  # scenes: how many held-back scenes
+
+    config.optimizer = optimizer = ConfigDict()
+    optimizer.name = "adam"  # "adam" or "sgd"
+    optimizer.learning_rate = 2e-4  # poster
+    optimizer.beta1 = 0.5  # poster; the momentum of "sgd"
+    optimizer.beta2 = 0.999  # poster
+    optimizer.weight_decay = 0.0  # L2 added to the gradient
+    optimizer.constant_fraction = 0.5  # poster: constant for the first half, then to zero
+    optimizer.decay_power = 1.0  # 1: linear (poster); 0.9 with constant_fraction 0: "poly"
+
+    config.train = train = ConfigDict()
+    train.batch_size = 8  # global: over all devices and hosts; a multiple of the device count
+    train.steps = 100_000
+    train.update_order = "alternating"  # G faces the updated D (poster); "simultaneous" (reference)
+    train.log_every = 100  # steps between progress lines and TensorBoard scalars
+    train.save_every = 1000  # steps between checkpoints
+    train.keep = 2  # checkpoints kept
+    train.sample_every = 1000  # steps between sample grids; 0: none
+    return config
+
+
+def compression() -> ConfigDict:
+    """CompNet, FineNet and the discriminator: the poster's choices at the poster's widths."""
+    config = _shared()
+    config.task = "compression"
+
+    config.model = model = ConfigDict()
+    model.classes = config_dict.placeholder(int)  # K, void included; None: the class table's own
+    model.alpha = 8  # c is 1/alpha of the picture a side: 8, 16, 32 or 64
+    model.compnet_width = 64  # features of the first convolution; doubles to 8x
+    model.finenet_width = 64
+    model.finenet_blocks = 9  # residual blocks at 1/8 scale
+    model.norm = "instance"  # "instance" (poster), "group" or "none"
+    model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
+    model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
+    model.round_compact = True  # train on the 8-bit c a decoder has; False (reference)
+    model.dtype = "float32"  # arithmetic; "bfloat16" on TPU and GPU. Weights stay float32
+
+    config.discriminator = discriminator = ConfigDict()
+    discriminator.width = 64
+    discriminator.layers = 3
+    discriminator.scales = 2
+    discriminator.norm = "instance"
+    discriminator.sees_compact = True  # D(s, c', image) (poster); D(s, image) (reference)
+
+    config.losses = losses = ConfigDict()
+    losses.gan = "log"  # "log" (poster) or "least_squares" (reference)
+    losses.gan_weight = 1.0
+    losses.l1_weight = 20.0  # 2 lambda, lambda = 10
+    losses.ssim = "poster"  # on [0, 1]; "reference": on [-1, 1], same constants
+    losses.ssim_weight = 1.0
+    losses.features = "poster"  # every layer; "reference": logits left out, averaged over scales
+    losses.features_weight = 10.0  # lambda
+    losses.vgg_weight = 10.0  # lambda; 0 leaves the term out and needs no weights
+    losses.vgg_layers = "poster"  # all layers equal; "reference": 1/32 … 1
+    losses.vgg_weights = ""  # path of torchvision's VGG19 as .safetensors
+
+    config.coding = coding = ConfigDict()
+    coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
+    coding.quality = 60  # residual quality, 0 … 100, when the user names none
+
+    config.after = after = ConfigDict()
+    after.evaluate = False  # compress and measure held-back scenes when training ends
+    after.qualities = (30, 60, 85)  # residual qualities of that table
+    return config
+
+
+def segmentation() -> ConfigDict:
+    """SegNet = PSPNet with a dilated ResNet-50 (Zhao et al. 2017), trained by itself."""
+    config = _shared()
+    config.task = "segmentation"
+
+    config.model = model = ConfigDict()
+    model.classes = config_dict.placeholder(int)  # K, void included; void is never predicted
+    model.backbone = "resnet50"  # dilated, output at 1/8 scale; or "small"
+    model.width = 64  # features of the first stage
+    model.pyramid_width = 512  # features of each pyramid pooling branch
+    model.norm = "batch"  # "batch" or "group"
+    model.dtype = "float32"
+
+    config.losses = losses = ConfigDict()
+    losses.auxiliary_weight = 0.4  # of the auxiliary head (PSPNet)
+
+    config.optimizer.name = "sgd"
+    config.optimizer.learning_rate = 0.01
+    config.optimizer.beta1 = 0.9
+    config.optimizer.weight_decay = 1e-4
+    config.optimizer.constant_fraction = 0.0
+    config.optimizer.decay_power = 0.9
+    config.data.scale = (0.5, 2.0)
+    return config
+
+
+def use_reference_choices(config: ConfigDict) -> ConfigDict:
+    """Sets each point where the authors' code departs from the poster; the parity fixtures check these."""
+    config.discriminator.sees_compact = False
+    config.losses.gan = "least_squares"
+    config.losses.features = "reference"
+    config.losses.ssim = "reference"
+    config.losses.vgg_layers = "reference"
+    config.train.update_order = "simultaneous"
+    config.model.upsampling = "bilinear_corners"
+    config.model.round_compact = False
+    return config
+
+
+def tiny(config: ConfigDict) -> ConfigDict:
+    """The same program at a size that two cores run in seconds; no VGG term, it needs a weight file."""
+    config.train.update({"batch_size": 2, "steps": 4, "log_every": 2, "save_every": 2})
+    config.train.sample_every = 2
+    config.data.crop = (64, 64)
+    config.data.scenes_train = 16
+    config.data.scenes_test = 2
+    config.model.dtype = "float32"
+    if config.task == "segmentation":
+        config.model.update({"backbone": "small", "width": 8, "pyramid_width": 8})
+    else:
+        config.model.update({"compnet_width": 4, "finenet_width": 4, "finenet_blocks": 1})
+        config.discriminator.width = 4
+        config.losses.vgg_weight = 0.0
+    return config
+
+
+def finish(config: ConfigDict, variant: str = "") -> ConfigDict:
+    """Applies the `:variant` of `--config=FILE:variant` ("" or "tiny") and locks the keys."""
+    if variant not in ("", "tiny"):
+        raise ValueError(f'configuration variant must be "tiny" or nothing, not {variant!r}')
+    return (tiny(config) if variant else config).lock()

@@ -1,0 +1,99 @@
+"""The layer coders: what each must do, and which ones a profile of programs gives.
+
+| set      | label map s | compact image c | residual r |
+|----------|-------------|-----------------|------------|
+| embedded | JPEG XL     | JPEG XL         | BPG written and read with PyAV |
+| external | FLIF -N     | FLIF            | bpgenc and bpgdec |
+
+"embedded" needs pip packages only. "external" runs the programs of the paper. The two BPG coders read
+each other's files to the same pixels. A stream names its coders, so it decodes under either set as
+long as what it names is installed.
+
+No coder here protects its bytes: a flipped bit can decode silently to another picture. The container
+keeps a CRC of every layer and checks it before a coder sees the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dsslic_jax.codec.bpg import EmbeddedBpg
+from dsslic_jax.codec.external import ExternalBpg, ExternalFlif
+from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.errors import ConfigError, StreamError
+
+
+class LayerDecoder(Protocol):
+    """Reads a layer back. All methods raise CoderFailed or CoderUnavailable and nothing else."""
+
+    @property
+    def name(self) -> str:
+        """What stream headers call the coder: "flif", "jxl" or "bpg"."""
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """uint8 array of exactly `shape`, which is checked before anything of that size is made."""
+
+
+class LosslessCoder(LayerDecoder, Protocol):
+    """Coder of label maps and compact images: decode gives back exactly what was encoded."""
+
+    def encode(self, picture: np.ndarray) -> bytes:
+        """Codes uint8 [H,W] or [H,W,3]."""
+
+
+class LossyCoder(LayerDecoder, Protocol):
+    """Coder of the residual picture."""
+
+    def encode(self, picture: np.ndarray, quality: int) -> bytes:
+        """Codes uint8 [H,W,3] at quality 0 (coarsest) to 100 (finest)."""
+
+
+@dataclass(frozen=True)
+class CoderSet:
+    """One coder for each layer, in stream order."""
+
+    labels: LosslessCoder
+    compact: LosslessCoder
+    residual: LossyCoder
+
+
+def coder_set(codecs: str, programs: Mapping[str, str] | None = None) -> CoderSet:
+    """The coders to encode with.
+
+    `codecs`: "embedded" or "external". `programs` maps "flif", "bpgenc", "bpgdec" to paths; what it
+    does not name is looked for on PATH. Raises ConfigError for another `codecs`, CoderUnavailable at
+    once, before any work, when a program is missing.
+    """
+    _check_codecs(codecs)
+    if codecs == "embedded":
+        return CoderSet(labels=Jxl(), compact=Jxl(), residual=EmbeddedBpg())
+    flif = ExternalFlif(programs)
+    bpg = ExternalBpg(programs)
+    bpg.check_encoder()
+    return CoderSet(labels=flif, compact=flif, residual=bpg)
+
+
+def decoder_for(name: str, codecs: str, programs: Mapping[str, str] | None = None) -> LayerDecoder:
+    """The decoder for a coder's name found in a stream; `codecs` and `programs` as in `coder_set`.
+
+    "flif" needs the program under either set and "jxl" imagecodecs. "bpg" is read by PyAV when
+    "embedded" and by bpgdec when "external". Raises StreamError for a name that is no coder's,
+    CoderUnavailable saying what to install.
+    """
+    _check_codecs(codecs)
+    if name == "jxl":
+        return Jxl()
+    if name == "flif":
+        return ExternalFlif(programs)
+    if name == "bpg":
+        return EmbeddedBpg() if codecs == "embedded" else ExternalBpg(programs)
+    raise StreamError(f"the stream names a coder {name!r}; known are flif, jxl and bpg")
+
+
+def _check_codecs(codecs: str) -> None:
+    if codecs not in ("embedded", "external"):
+        raise ConfigError(f"codecs must be 'embedded' or 'external', not {codecs!r}")

@@ -1,0 +1,174 @@
+"""The external coders: FLIF and BPG as their own command lines, run through files.
+
+Both programs report damage badly: truncated or corrupt FLIF and BPG files decode with exit code 0 and
+write a picture. FLIF at least says CORRUPTION on stderr, mostly; bpgdec says nothing. So no coder here
+detects a flipped bit; the container's CRC does. Sizes are read from each file's header and compared with
+what the caller expects before a program sees the file.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dsslic_jax.codec.bpg import (
+    bpgenc_quantiser,
+    check_stored_size,
+    pad_to_min_side,
+    stored_size,
+)
+from dsslic_jax.codec.pnm import MAX_HEADER_BYTES, read_pnm, write_pnm
+from dsslic_jax.codec.programs import find_program, run_program
+from dsslic_jax.errors import CoderFailed
+
+
+def flif_size(data: bytes) -> tuple[int, int, int]:
+    """Height, width and channels in a FLIF file's header; refuses animations and files cut short.
+
+    Source: the FLIF 16 specification's main header: "FLIF", a digit for interlacing with one for channels
+    in a byte, a byte for depth, then width - 1 and height - 1 in groups of seven bits, high first.
+    """
+    if data[:4] != b"FLIF" or len(data) < 8:
+        raise CoderFailed("the layer is not a FLIF file, or is cut short inside its header")
+    kind, channels = data[4] >> 4, data[4] & 0xF
+    if kind not in (3, 4) or channels not in (1, 3) or data[5:6] != b"1":
+        raise CoderFailed("the FLIF layer is not a still 8-bit picture of one or three channels")
+    position, numbers = 6, []
+    for _ in range(2):
+        number = 0
+        for byte in data[position : position + 5]:
+            position += 1
+            number = (number << 7) | (byte & 0x7F)
+            if byte < 0x80:
+                break
+        else:
+            raise CoderFailed("the FLIF layer's header holds an impossible size")
+        numbers.append(number + 1)
+    return numbers[1], numbers[0], channels
+
+
+class ExternalFlif:
+    """Lossless coder, name "flif": FLIF 0.4's `flif` program at its best effort (-E100)."""
+
+    name = "flif"
+
+    def __init__(self, programs: Mapping[str, str] | None = None) -> None:
+        """`programs["flif"]`: its path, otherwise PATH is searched. Raises CoderUnavailable."""
+        self._flif = find_program("flif", programs)
+
+    def encode(self, picture: np.ndarray) -> bytes:
+        """Codes uint8 [H,W] (as a label map: without interlacing, -N, 2 to 13 % smaller) or [H,W,3]."""
+        source = "in.pgm" if picture.ndim == 2 else "in.ppm"
+        options = ["-e", "-E100"] + (["-N"] if picture.ndim == 2 else [])
+        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
+            folder = Path(name)
+            (folder / source).write_bytes(write_pnm(picture))
+            arguments = [*options, str(folder / source), str(folder / "out.flif")]
+            written, _ = run_program(
+                "flif", self._flif, arguments, folder, picture.size, "out.flif"
+            )
+            data = written.read_bytes()
+        if flif_size(data)[:2] != picture.shape[:2]:
+            raise CoderFailed("flif wrote a picture of another size than it was given")
+        return data
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """Decodes to uint8 of exactly `shape`, [H,W] or [H,W,3].
+
+        FLIF stores a colour picture with R = G = B as one channel; `shape` brings the three back. Raises
+        CoderFailed for another size (before decoding) and for damage that FLIF notices.
+        """
+        height, width, channels = flif_size(data)
+        if (height, width) != shape[:2] or (len(shape) == 2 and channels == 3):
+            raise CoderFailed(
+                f"the FLIF layer is {width}x{height} with {channels} channels where shape {shape} "
+                "was expected"
+            )
+        output = "out.pgm" if channels == 1 else "out.ppm"
+        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
+            folder = Path(name)
+            (folder / "in.flif").write_bytes(data)
+            arguments = ["-d", str(folder / "in.flif"), str(folder / output)]
+            written, said = run_program(
+                "flif", self._flif, arguments, folder, height * width, output
+            )
+            if "CORRUPTION" in said:
+                raise CoderFailed("flif found the FLIF layer cut short or corrupt")
+            picture = _read_picture(written, height * width * channels)
+        if picture.ndim == 2 and len(shape) == 3:
+            picture = np.repeat(picture[..., None], 3, axis=-1)
+        return _exactly(picture, shape, "flif")
+
+
+class ExternalBpg:
+    """Lossy coder of the residual, name "bpg": libbpg's `bpgenc` (x265, 4:4:4) and `bpgdec`."""
+
+    name = "bpg"
+
+    def __init__(self, programs: Mapping[str, str] | None = None) -> None:
+        """`programs["bpgenc"]`, `programs["bpgdec"]`: paths, otherwise PATH is searched.
+
+        Decoding needs bpgdec alone, so only that is looked for here. Raises CoderUnavailable.
+        """
+        self._programs = programs
+        self._bpgdec = find_program("bpgdec", programs)
+
+    def check_encoder(self) -> None:
+        """Raises CoderUnavailable if bpgenc is missing."""
+        find_program("bpgenc", self._programs)
+
+    def encode(self, picture: np.ndarray, quality: int) -> bytes:
+        """Codes uint8 [H,W,3] at quality 0..100 into a BPG file of max(H,32) x max(W,32) pixels.
+
+        Pictures are padded by `pad_to_min_side`, because bpgenc with x265 crashes on small ones.
+        """
+        padded = pad_to_min_side(picture)
+        png = io.BytesIO()  # bpgenc reads PNG and JPEG only
+        Image.fromarray(padded).save(png, "PNG", compress_level=1)
+        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
+            folder = Path(name)
+            (folder / "in.png").write_bytes(png.getvalue())
+            arguments = ["-m", "8", "-f", "444", "-q", str(bpgenc_quantiser(quality))]
+            arguments += ["-o", str(folder / "out.bpg"), str(folder / "in.png")]
+            bpgenc = find_program("bpgenc", self._programs)
+            written, _ = run_program(
+                "bpgenc", bpgenc, arguments, folder, padded.shape[0] * padded.shape[1], "out.bpg"
+            )
+            data = written.read_bytes()
+        check_stored_size(data, picture.shape)
+        return data
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """Decodes a BPG file to uint8 of exactly `shape` = (H, W, 3), cropping what `encode` padded.
+
+        Raises CoderFailed for another stored size (before decoding) and if bpgdec fails.
+        """
+        check_stored_size(data, shape)
+        height, width = stored_size(shape)
+        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
+            folder = Path(name)
+            (folder / "in.bpg").write_bytes(data)
+            arguments = ["-o", str(folder / "out.ppm"), str(folder / "in.bpg")]
+            written, _ = run_program(
+                "bpgdec", self._bpgdec, arguments, folder, height * width, "out.ppm"
+            )
+            picture = _read_picture(written, height * width * 3)
+        return _exactly(picture, (height, width, 3), "bpgdec")[: shape[0], : shape[1]]
+
+
+def _read_picture(path: Path, samples: int) -> np.ndarray:
+    """Reads a PGM or PPM of `samples` bytes of pixels, looking at the file's length first."""
+    if path.stat().st_size > samples + MAX_HEADER_BYTES:
+        raise CoderFailed("the program wrote a larger picture than its input announced")
+    return read_pnm(path.read_bytes())
+
+
+def _exactly(picture: np.ndarray, shape: tuple[int, ...], program: str) -> np.ndarray:
+    if picture.shape != shape:
+        raise CoderFailed(f"{program} wrote shape {picture.shape} where {shape} was expected")
+    return picture

@@ -1,0 +1,1 @@
+"""Pictures with label maps: sources, generated scenes, transforms and the training pipeline."""

@@ -1,0 +1,104 @@
+"""Pictures and label maps in folders: the layouts known, and the source that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dsslic_jax.classes import ClassTable
+from dsslic_jax.data.elements import Element, paired
+from dsslic_jax.data.pictures import read_label_map, read_picture
+from dsslic_jax.errors import ConfigError, DataError
+
+# Layout name -> where pictures and label maps of a split lie below the root.
+LAYOUTS: dict[str, tuple[str, str]] = {
+    "split_folders": ("{split}/images", "{split}/labels"),
+    "reference": ("{split}_img", "{split}_label"),  # the authors' own code
+    "ade20k": ("images/{split}", "annotations/{split}"),  # ADEChallengeData2016
+}
+
+_ADE20K_SPLITS = {"train": "training", "val": "validation"}
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+_LABEL_SUFFIXES = (".png",)
+
+
+class FolderSource:
+    """Random access to the pairs of one split, ordered by file stem.
+
+    Every picture (.jpg, .jpeg or .png) must have a label map (.png) of the same stem. Label maps
+    without a picture are ignored, since sets are often cut down by removing pictures only.
+    """
+
+    def __init__(self, root: Path, split: str, layout: str, table: ClassTable) -> None:
+        """Lists the pairs below `root`.
+
+        Raises:
+          ConfigError: unknown layout.
+          DataError: a folder is missing or empty, a picture has no label map, or two pictures
+            share a stem.
+        """
+        self.name = f"{root.name}/{split}"
+        self._table = table
+        self._pairs = _pair_files(*_find_folders(root, split, layout))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Element:
+        picture_path, label_path = self._pairs[index]
+        image = read_picture(picture_path)
+        labels = read_label_map(label_path, self._table)
+        return paired(image, labels, picture_path.stem, str(picture_path))
+
+
+def _find_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
+    """Returns the picture and label folders of `split`, trying every layout for "auto"."""
+    if layout != "auto" and layout not in LAYOUTS:
+        raise ConfigError(f"unknown data.layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
+    if not root.is_dir():
+        raise DataError(f"data.root {str(root)!r} is not a folder")
+    tried = list(LAYOUTS) if layout == "auto" else [layout]
+    candidates = {name: _layout_folders(root, split, name) for name in tried}
+    found = {name: pair for name, pair in candidates.items() if all(p.is_dir() for p in pair)}
+    if not found:
+        looked_for = "; ".join(
+            f"{name}: {images.relative_to(root)} + {labels.relative_to(root)}"
+            for name, (images, labels) in candidates.items()
+        )
+        raise DataError(f"{root}: no folders for split {split!r}; looked for {looked_for}")
+    if len(found) > 1:
+        raise DataError(
+            f"{root}: several layouts fit split {split!r} ({', '.join(found)}); set data.layout"
+        )
+    return next(iter(found.values()))
+
+
+def _layout_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
+    folder_split = _ADE20K_SPLITS.get(split, split) if layout == "ade20k" else split
+    images, labels = (root / pattern.format(split=folder_split) for pattern in LAYOUTS[layout])
+    return images, labels
+
+
+def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
+    pictures = _files_by_stem(picture_folder, _PICTURE_SUFFIXES)
+    labels = _files_by_stem(label_folder, _LABEL_SUFFIXES)
+    if not pictures:
+        raise DataError(f"{picture_folder}: no pictures ({', '.join(_PICTURE_SUFFIXES)}) in it")
+    without_labels = [stem for stem in pictures if stem not in labels]
+    if without_labels:
+        raise DataError(
+            f"{pictures[without_labels[0]]}: no label map {without_labels[0]}.png in "
+            f"{label_folder} ({len(without_labels)} of {len(pictures)} pictures have none)"
+        )
+    return [(picture, labels[stem]) for stem, picture in pictures.items()]
+
+
+def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Lists files by stem in sorted order; hidden files and other suffixes are no pictures."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in suffixes:
+            continue
+        if path.stem in files:
+            raise DataError(f"{path}: {files[path.stem].name} has the same stem; remove one")
+        files[path.stem] = path
+    return dict(sorted(files.items()))

@@ -1,0 +1,148 @@
+"""Resizing, cropping and mirroring a picture together with its label map.
+
+Pictures are resampled with Lanczos (antialiased), label maps with nearest neighbour, so that no id
+appears that was not there. A picture smaller than the crop is enlarged until it covers it: padding
+would teach the networks borders that no picture has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+
+from dsslic_jax.data.elements import Element
+from dsslic_jax.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture is brought to the size of a batch; the keys of `config.data`.
+
+    Attributes:
+      resize: None, the length of the shorter side in pixels, or (height, width).
+      scale: range of the random factor on top of `resize`, training only.
+      crop: (height, width) in pixels, or None for whole pictures.
+      flip: mirror left-right half of the time, training only.
+    """
+
+    resize: int | tuple[int, int] | None
+    scale: tuple[float, float]
+    crop: tuple[int, int] | None
+    flip: bool
+
+    @classmethod
+    def from_config(cls, data_config: ConfigDict) -> Framing:
+        """Reads and checks the keys; raises ConfigError."""
+        resize, crop = data_config.resize, data_config.crop
+        low, high = data_config.scale
+        if not 0 < low <= high:
+            raise ConfigError(f"data.scale must be 0 < low <= high, not ({low}, {high})")
+        if isinstance(resize, int):
+            _check_sides("data.resize", (resize,))
+        elif resize is not None:
+            resize = _check_sides("data.resize", resize)
+        return cls(
+            resize=resize,  # type: ignore[arg-type]
+            scale=(low, high),
+            crop=None if crop is None else _check_sides("data.crop", crop),  # type: ignore[arg-type]
+            flip=bool(data_config.flip),
+        )
+
+    def augmented(self, element: Element, rng: np.random.Generator) -> Element:
+        """A random view for training: scaled, cropped and mirrored as `rng` decides."""
+        factor = rng.uniform(*self.scale)
+        element = resized(element, self._target_size(element, factor))
+        if self.crop is not None:
+            spare_y, spare_x = _spare(element, self.crop)
+            top, left = int(rng.integers(spare_y + 1)), int(rng.integers(spare_x + 1))
+            element = cropped(element, top, left, self.crop)
+        if self.flip and rng.random() < 0.5:
+            element = mirrored(element)
+        return element
+
+    def centred(self, element: Element) -> Element:
+        """The one view for evaluation: resized, then the middle of the picture."""
+        element = resized(element, self._target_size(element, factor=1.0))
+        if self.crop is None:
+            return element
+        spare_y, spare_x = _spare(element, self.crop)
+        return cropped(element, spare_y // 2, spare_x // 2, self.crop)
+
+    def _target_size(self, element: Element, factor: float) -> tuple[int, int]:
+        """(height, width) to resample to, at least the crop, in proportion unless told otherwise."""
+        height, width = element["labels"].shape
+        if self.resize is None:
+            target_height, target_width = float(height), float(width)
+        elif isinstance(self.resize, int):
+            ratio = self.resize / min(height, width)
+            target_height, target_width = height * ratio, width * ratio
+        else:
+            target_height, target_width = self.resize
+        if self.crop is not None:
+            needed = max(self.crop[0] / target_height, self.crop[1] / target_width)
+            factor = max(factor, needed)
+        sides = [max(1, round(side * factor)) for side in (target_height, target_width)]
+        if self.crop is not None:  # Rounding must not take the last pixel away.
+            sides = [max(side, crop) for side, crop in zip(sides, self.crop, strict=True)]
+        return sides[0], sides[1]
+
+
+def resized(element: Element, size: tuple[int, int]) -> Element:
+    """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already."""
+    if element["labels"].shape == size:
+        return element
+    width_height = (size[1], size[0])
+    image = Image.fromarray(element["image"]).resize(width_height, Image.Resampling.LANCZOS)
+    labels = Image.fromarray(element["labels"]).resize(width_height, Image.Resampling.NEAREST)
+    return Element(image=np.asarray(image), labels=np.asarray(labels), name=element["name"])
+
+
+def cropped(element: Element, top: int, left: int, size: tuple[int, int]) -> Element:
+    """Cuts out `size` = (height, width) pixels from row `top` and column `left`."""
+    rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
+    return Element(
+        image=element["image"][rows, columns],
+        labels=element["labels"][rows, columns],
+        name=element["name"],
+    )
+
+
+def mirrored(element: Element) -> Element:
+    """Exchanges left and right."""
+    return Element(
+        image=element["image"][:, ::-1], labels=element["labels"][:, ::-1], name=element["name"]
+    )
+
+
+def stacked(elements: Sequence[Element]) -> dict[str, np.ndarray]:
+    """Stacks pictures of one size into a batch.
+
+    Returns:
+      image uint8 [B, H, W, 3] and labels uint8 [B, H, W].
+
+    Raises:
+      DataError: the sizes differ.
+    """
+    first = elements[0]
+    for element in elements:
+        if element["image"].shape != first["image"].shape:
+            raise DataError(
+                f"{first['name']} {first['image'].shape[:2]} and {element['name']} "
+                f"{element['image'].shape[:2]} cannot share a batch: set data.crop"
+            )
+    return {key: np.stack([element[key] for element in elements]) for key in ("image", "labels")}
+
+
+def _spare(element: Element, crop: tuple[int, int]) -> tuple[int, int]:
+    height, width = element["labels"].shape
+    return height - crop[0], width - crop[1]
+
+
+def _check_sides(key: str, sides: Sequence[int]) -> tuple[int, ...]:
+    if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ConfigError(f"{key} must hold positive whole pixels, not {tuple(sides)}")
+    return tuple(sides)

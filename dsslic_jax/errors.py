@@ -1,0 +1,35 @@
+"""Errors a user can act on: the command line prints their one line and exits non-zero."""
+
+from __future__ import annotations
+
+
+class DsslicError(Exception):
+    """Base of every error whose message tells the user what is wrong and what to do."""
+
+
+class ConfigError(DsslicError):
+    """A setting is missing, unknown or contradicts another."""
+
+
+class DataError(DsslicError):
+    """A data set, picture or label map cannot be used."""
+
+
+class ModelError(DsslicError):
+    """A model directory or weight file is missing, damaged or does not fit."""
+
+
+class StreamError(DsslicError):
+    """A `.dsslic` stream is damaged, cut short or not one of ours."""
+
+
+class CoderUnavailable(DsslicError):
+    """A layer coder's program or package is not installed."""
+
+
+class CoderFailed(DsslicError):
+    """A layer coder ran and failed, or wrote something that is not to be trusted."""
+
+
+class TrainingStopped(DsslicError):
+    """Training cannot go on, for example because a loss is no longer finite."""

@@ -1,0 +1,60 @@
+"""Door to training: python -m dsslic_jax.main --config=configs/X.py[:tiny] --workdir=DIR
+
+Any key can be set on the command line, e.g. --config.train.batch_size=16 --config.data.root=/data/camvid.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dsslic_jax import runtime
+
+runtime.prepare()
+
+from absl import app, flags, logging  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+from dsslic_jax.errors import DsslicError  # noqa: E402
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
+_WORKDIR = flags.DEFINE_string("workdir", None, "directory for checkpoints, logs and the model")
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "join the other hosts of a TPU slice or cluster before anything else"
+)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Trains, then measures held-back pictures where the configuration asks for it."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # Orbax tells each step of each save
+    try:
+        _run(Path(_WORKDIR.value))
+    except DsslicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(workdir: Path) -> None:
+    import jax
+
+    from dsslic_jax.train.loop import train
+
+    if _DISTRIBUTED.value:
+        jax.distributed.initialize()
+    model = train(_CONFIG.value, workdir)
+    if model is None or jax.process_index() != 0:
+        return
+    print(f"model: {model}")
+    if _CONFIG.value.task == "compression" and _CONFIG.value.after.evaluate:
+        from dsslic_jax.evaluate.held_back import measure_held_back
+
+        measure_held_back(_CONFIG.value, model, workdir)
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)

@@ -1,0 +1,160 @@
+"""Convolutions, norms and resampling that the networks share. NHWC throughout.
+
+Every convolution pads explicitly and then runs VALID, and every transposed convolution runs as a
+sub-pixel convolution: XLA lowers both well forwards and backwards on CPU, GPU and TPU, which its
+padded and dilated forms do not.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Dtype = Any
+normal_init = nn.initializers.normal(0.02)  # pix2pixHD: N(0, 0.02) for every convolution
+
+
+def pad(x: jax.Array, amount: int, mode: str) -> jax.Array:
+    """Pads height and width of [B, H, W] or [B, H, W, C] by `amount`; mode "zero", "reflect" or "edge"."""
+    widths = [(0, 0), (amount, amount), (amount, amount)] + [(0, 0)] * (x.ndim - 3)
+    return jnp.pad(x, widths, mode="constant" if mode == "zero" else mode)
+
+
+def valid_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
+    """[B, H, W, I] * [kh, kw, I, O] -> [B, H', W', O] without padding."""
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        "VALID",
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+class Conv(nn.Module):
+    """KxK convolution of [B, H, W, I] after explicit padding."""
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    pad_mode: str = "zero"
+    dilation: int = 1
+    use_bias: bool = True
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", normal_init, shape)
+        x = pad(x.astype(self.dtype), self.padding, self.pad_mode)
+        y = valid_conv(x, kernel.astype(self.dtype), self.stride, self.dilation)
+        if self.use_bias:
+            y += self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+        return y
+
+
+class UpConv(nn.Module):
+    """3x3 transposed convolution, stride 2, padding 1, output padding 1: [B, H, W, I] -> [B, 2H, 2W, O].
+
+    Output row 2m sees input row m through kernel row 1; row 2m+1 sees row m through kernel row 2 and row
+    m+1 through kernel row 0 (PyTorch's ConvTranspose2d). So it is one 2x2 convolution to four times the
+    features, interleaved. The kernel is stored as [3, 3, I, O] in the transposed convolution's own order.
+    """
+
+    features: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", normal_init, shape).astype(self.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+        zero = jnp.zeros_like(kernel[0])
+        rows = {0: (kernel[1], zero), 1: (kernel[2], kernel[0])}  # phase -> taps on rows m, m+1
+        phases = []
+        for row_phase in (0, 1):
+            taps = jnp.stack(rows[row_phase])  # [2, 3 (columns), I, O]
+            blank = jnp.zeros_like(taps[:, 0])
+            phases.append(jnp.stack([taps[:, 1], blank], axis=1))
+            phases.append(jnp.stack([taps[:, 2], taps[:, 0]], axis=1))
+        x = jnp.pad(x.astype(self.dtype), ((0, 0), (0, 1), (0, 1), (0, 0)))
+        y = valid_conv(x, jnp.concatenate(phases, axis=-1))
+        batch, height, width, _ = y.shape
+        y = y.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)
+        return y.reshape(batch, 2 * height, 2 * width, self.features) + bias
+
+
+class Norm(nn.Module):
+    """Norm "instance" (no affine, eps 1e-5), "group" (up to 8 groups, affine) or "none", in float32.
+
+    The variance is taken in two passes: the one-pass form loses precision where |mean| >> std.
+    """
+
+    kind: str = "instance"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        if self.kind == "none":
+            return x
+        if self.kind == "instance":
+            wide = x.astype(jnp.float32)
+            centred = wide - wide.mean((1, 2), keepdims=True)
+            variance = jnp.square(centred).mean((1, 2), keepdims=True)
+            return (centred * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
+        if self.kind == "group":
+            groups = max(g for g in range(1, 9) if x.shape[-1] % g == 0)
+            return nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)(x).astype(x.dtype)
+        raise ValueError(f'norm must be "instance", "group" or "none", not {self.kind!r}')
+
+
+def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) -> jax.Array:
+    """[B, h, w, C] -> [B, factor*h, factor*w, C], bilinear.
+
+    Half-pixel centres by default; `align_corners` maps corner to corner instead, the only mode of the
+    authors' PyTorch 0.3 (DESIGN.md, the `reference` choice).
+    """
+    batch, height, width, channels = x.shape
+    shape = (batch, factor * height, factor * width, channels)
+    if not align_corners:
+        return jax.image.resize(x, shape, "bilinear")
+    # A single row or column has no second corner: its scale is immaterial, any finite one serves.
+    scale = jnp.array(
+        [(factor * n - 1) / (n - 1) if n > 1 else float(factor) for n in (height, width)]
+    )
+    return jax.image.scale_and_translate(
+        x, shape, (1, 2), scale, 0.5 * (1.0 - scale), "bilinear", antialias=False
+    )
+
+
+def init_params(
+    module: nn.Module,
+    seed: int,
+    *inputs: Any,
+    kernel_std: Callable[[tuple[int, ...]], float] = lambda shape: 0.02,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    """Variables of `module`: kernels N(0, kernel_std), scales and variances 1, all else 0.
+
+    Each leaf draws from a NumPy generator seeded by (seed, path), so weights do not depend on the device
+    or on the order of creation, and nothing is compiled. `inputs` may be jax.ShapeDtypeStruct.
+    """
+    shapes = jax.eval_shape(lambda *a: module.init(jax.random.key(0), *a, **kwargs), *inputs)
+
+    def leaf(path: Any, spec: jax.ShapeDtypeStruct) -> np.ndarray:
+        name = jax.tree_util.keystr(path)
+        kind = path[-1].key
+        if kind == "kernel":
+            rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            return (kernel_std(spec.shape) * rng.standard_normal(spec.shape)).astype(np.float32)
+        fill = 1.0 if kind in ("scale", "var") else 0.0
+        return np.full(spec.shape, fill, np.float32)
+
+    return jax.tree_util.tree_map_with_path(leaf, shapes)

@@ -1,0 +1,34 @@
+"""Process settings that must be in place before JAX is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+
+# XLA's CPU compiler otherwise sends convolutions to a path several times slower. An unknown flag aborts the
+# process, so it is set only for versions in which it was tried.
+FAST_CPU_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+JAXLIB_VERSIONS_TRIED = ("0.10.2",)
+
+
+def prepare() -> None:
+    """Sets XLA's flags and the compilation cache; call before anything imports jax.
+
+    XLA_FLAGS and JAX_COMPILATION_CACHE_DIR of the caller's environment are kept.
+    """
+    if "jax" in sys.modules:
+        return
+    flags = os.environ.get("XLA_FLAGS", "")
+    version = metadata.version("jaxlib")
+    if "xla_cpu_experimental_ynn_fusion_type" not in flags:
+        if version in JAXLIB_VERSIONS_TRIED:
+            os.environ["XLA_FLAGS"] = f"{flags} {FAST_CPU_CONVOLUTIONS}".strip()
+        elif os.environ.get("JAX_PLATFORMS", "").startswith("cpu"):
+            print(
+                f"jaxlib {version}: fast CPU convolutions stay off, their flag was not tried with it",
+                file=sys.stderr,
+            )
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "dsslic_jax", "xla"))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

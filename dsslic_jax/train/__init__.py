@@ -1,0 +1,1 @@
+"""Training: losses, pure steps, the loop and its checkpoints. Knows models and data, never the codec."""

@@ -1,0 +1,128 @@
+"""The training loop: set up, restore, step, report, save, export. Reads top to bottom."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import jax
+import numpy as np
+
+from dsslic_jax import bundle as bundles
+from dsslic_jax.classes import class_table
+from dsslic_jax.data.pipeline import train_iterator
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.train import samples, sharding
+from dsslic_jax.train.checkpoint import Checkpoints, claim
+from dsslic_jax.train.monitor import Monitor
+from dsslic_jax.train.tasks import Task, make_task
+
+
+def resolve(config: Any) -> Any:
+    """A copy with what follows from the rest filled in (K from the class table), and settings checked."""
+    config = config.copy_and_resolve_references().unlock()
+    classes = class_table(config.data.classes)
+    if config.model.classes is None:
+        config.model.classes = classes.num_classes
+    if config.model.classes < classes.num_classes:
+        raise ConfigError(
+            f"model.classes is {config.model.classes}, but the class table {classes.name!r} has "
+            f"{classes.num_classes} ids"
+        )
+    if config.task == "compression":
+        alpha = config.model.alpha
+        if alpha not in (8, 16, 32, 64):
+            raise ConfigError(f"model.alpha must be 8, 16, 32 or 64, not {alpha}")
+        if any(side % alpha or side < 4 * alpha for side in config.data.crop):
+            raise ConfigError(
+                f"data.crop {tuple(config.data.crop)} must be multiples of alpha = {alpha}, at least "
+                f"{4 * alpha}"
+            )
+    return config.lock()
+
+
+def train(config: Any, workdir: Path) -> Path | None:
+    """Trains `config` in `workdir`, going on from its newest checkpoint.
+
+    Returns the model directory, or None where SIGTERM ended the run early (its state is saved).
+    """
+    config = resolve(config)
+    mesh = sharding.data_mesh()
+    sharding.check_batch_size(config.train.batch_size, mesh)
+    task = make_task(config, class_table(config.data.classes))
+    data = train_iterator(
+        config.data,
+        global_batch_size=config.train.batch_size,
+        seed=config.seed,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    claim(workdir, config)
+    checkpoints = Checkpoints(workdir / "checkpoints", config.train.keep)
+    state, start = checkpoints.restore(task.state, data, sharding.replicated(mesh))
+    step = sharding.compile_step(task.step, mesh)
+    monitor = Monitor(workdir / "tensorboard", config.train.steps, config.train.batch_size)
+    print(f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True)
+
+    with _stop_requested_by_sigterm() as stop:
+        for number in range(start + 1, config.train.steps + 1):
+            batch = next(data)
+            state, metrics = step(state, sharding.put_batch(batch, mesh))
+            monitor.record(number, metrics)
+            if number == start + 1:
+                monitor.report()  # waits for the first step, so that its compilation is not timed
+            last = number == config.train.steps or stop.is_set()
+            if last or number % config.train.log_every == 0:
+                monitor.report()
+            if config.train.sample_every and number % config.train.sample_every == 0:
+                with monitor.clock.pause():
+                    _write_samples(task, state, batch, workdir / "samples" / f"{number:08d}.png")
+            if last or number % config.train.save_every == 0:
+                monitor.check()
+                with monitor.clock.pause():
+                    checkpoints.save(number, state, data)
+            if stop.is_set():
+                break
+    checkpoints.close()
+    monitor.close()
+    if int(state.step) < config.train.steps:
+        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
+        return None
+    directory = workdir / "model"
+    if jax.process_index() == 0:
+        bundles.save(task.bundle(_local(state)), directory)
+    return directory
+
+
+def _local(state: Any) -> Any:
+    """This process's own copy of a replicated state."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
+
+
+def _write_samples(task: Task, state: Any, batch: dict[str, np.ndarray], path: Path) -> None:
+    if jax.process_index() == 0:
+        samples.write_grid(task.sample(_local(state), batch), path)
+
+
+@contextmanager
+def _stop_requested_by_sigterm() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets, so that the loop ends at a step's end. Elsewhere than in the main thread
+    signals cannot be caught, and none is."""
+    stop = threading.Event()
+
+    def request(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = signal.signal(signal.SIGTERM, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,85 @@
+"""SegNet's own training: cross entropy on labelled pixels, main head plus a weighted auxiliary head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+
+from dsslic_jax.models.layers import init_params
+from dsslic_jax.models.pixels import to_network
+from dsslic_jax.models.segnet import build_segnet, full_size, to_labels
+from dsslic_jax.train.losses import Metrics
+from dsslic_jax.train.state import make_optimizer
+from dsslic_jax.train.steps import Batch, TrainStep
+
+
+@struct.dataclass
+class SegmentationState:
+    """What a step needs: parameters, running batch statistics and the optimiser's state."""
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+    frozen: Any = None
+
+
+def he_std(shape: tuple[int, ...]) -> float:
+    """Standard deviation sqrt(2 / fan-in) (He et al. 2015) of a [kh, kw, I, O] kernel."""
+    return float(np.sqrt(2.0 / np.prod(shape[:-1])))
+
+
+def init_segmentation_state(config: Any) -> SegmentationState:
+    """A fresh state on the host, the same for every device and process."""
+    picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    variables = init_params(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
+    opt_state = jax.device_get(make_optimizer(config).init(variables["params"]))
+    stats = variables.get("batch_stats", {})
+    return SegmentationState(jnp.zeros((), jnp.int32), variables["params"], stats, opt_state)
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array, labelled: jax.Array) -> jax.Array:
+    """Mean over labelled pixels of -log softmax(up(logits))[label]; logits [B, H/8, W/8, K]."""
+    losses = optax.softmax_cross_entropy_with_integer_labels(full_size(logits), labels)
+    return jnp.sum(losses * labelled) / jnp.maximum(jnp.sum(labelled), 1.0)
+
+
+def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
+    """`train_step(state, batch)`; batch as for compression. Void pixels enter neither loss nor accuracy."""
+    model, optimizer = build_segnet(config.model), make_optimizer(config)
+
+    def train_step(
+        state: SegmentationState, batch: Batch
+    ) -> tuple[SegmentationState, Metrics]:
+        picture, labels = to_network(batch["image"]), batch["labels"].astype(jnp.int32)
+        labelled = jnp.ones(labels.shape, jnp.float32)
+        for void in void_ids:
+            labelled *= labels != void
+
+        def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            output, changed = model.apply(variables, picture, train=True, mutable=["batch_stats"])
+            main = cross_entropy(output.logits, labels, labelled)
+            auxiliary = cross_entropy(output.auxiliary, labels, labelled)
+            total = main + config.losses.auxiliary_weight * auxiliary
+            hits = (to_labels(output.logits, void_ids) == labels) * labelled
+            accuracy = jnp.sum(hits) / jnp.maximum(jnp.sum(labelled), 1.0)
+            terms = {"S/main": main, "S/auxiliary": auxiliary, "S/total": total}
+            return total, ({**terms, "pixel_accuracy": accuracy}, changed)
+
+        gradients, (metrics, changed) = jax.grad(loss, has_aux=True)(state.params)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        new_state = state.replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=changed.get("batch_stats", state.batch_stats),
+            opt_state=opt_state,
+        )
+        return new_state, metrics
+
+    return train_step  # type: ignore[return-value]

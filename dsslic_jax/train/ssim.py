@@ -1,0 +1,45 @@
+"""Structural similarity as a differentiable loss term (Wang et al. 2004)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dsslic_jax.models.layers import valid_conv
+
+WINDOW = 11
+SIGMA = 1.5
+
+
+def gaussian_window() -> np.ndarray:
+    """The 11 taps of the separable Gaussian window, float32, summing to 1."""
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    taps = np.exp(-(offsets**2) / (2 * SIGMA**2)).astype(np.float32)
+    return taps / taps.sum()
+
+
+def local_mean(x: jax.Array) -> jax.Array:
+    """Gaussian mean of [B, H, W, C], each channel by itself, without padding."""
+    batch, height, width, channels = x.shape
+    taps = jnp.asarray(gaussian_window())
+    y = x.transpose(0, 3, 1, 2).reshape(batch * channels, height, width, 1)
+    y = valid_conv(valid_conv(y, taps.reshape(-1, 1, 1, 1)), taps.reshape(1, -1, 1, 1))
+    return y.reshape(batch, channels, *y.shape[1:3]).transpose(0, 2, 3, 1)
+
+
+def ssim(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Mean of I(x, y) C(x, y) S(x, y) over [B, H, W, C] pictures, C1 = 0.01**2 and C2 = 0.03**2.
+
+    With the usual C3 = C2 / 2 the contrast and structure terms multiply to
+    (2 cov + C2) / (var_x + var_y + C2), which needs no square root and so has a finite gradient on flat
+    patches. Pictures at least 11 pixels high and wide; the range is the caller's.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    var_x = local_mean(x * x) - mean_x**2
+    var_y = local_mean(y * y) - mean_y**2
+    covariance = local_mean(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    contrast_structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    return jnp.mean(luminance * contrast_structure)

@@ -1,0 +1,103 @@
+"""Training state: two players and a step count, one tree that is restored whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.discriminator import MultiScaleDiscriminator
+from dsslic_jax.models.layers import init_params
+
+Params = Any
+
+
+@struct.dataclass
+class Player:
+    """One side of the game: its parameters and its optimiser's state."""
+
+    params: Params
+    opt_state: optax.OptState
+
+    def updated(self, gradients: Params, optimizer: optax.GradientTransformation) -> Player:
+        """This player one optimiser step further."""
+        updates, opt_state = optimizer.update(gradients, self.opt_state, self.params)
+        return Player(optax.apply_updates(self.params, updates), opt_state)
+
+
+@struct.dataclass
+class TrainState:
+    """Everything a step needs. `frozen` holds weights that are never updated nor saved (VGG19), or None."""
+
+    step: jax.Array
+    generator: Player
+    discriminator: Player
+    frozen: Params = None
+
+
+def learning_rate(config: Any) -> optax.Schedule:
+    """Constant for `optimizer.constant_fraction` of the steps, then linear to zero (or polynomial).
+
+    Counts from 0, so the very last step still moves.
+    """
+    optimizer, steps = config.optimizer, config.train.steps
+    constant = round(optimizer.constant_fraction * steps)
+    return optax.polynomial_schedule(
+        init_value=optimizer.learning_rate,
+        end_value=0.0,
+        power=optimizer.decay_power,
+        transition_steps=max(steps - constant, 1),
+        transition_begin=constant,
+    )
+
+
+def make_optimizer(config: Any) -> optax.GradientTransformation:
+    """Adam (poster: 2e-4, betas 0.5 and 0.999) or SGD with momentum, under `learning_rate`."""
+    settings = config.optimizer
+    rate = learning_rate(config)
+    if settings.name == "adam":
+        update = optax.adam(rate, b1=settings.beta1, b2=settings.beta2)
+    elif settings.name == "sgd":
+        update = optax.sgd(rate, momentum=settings.beta1)
+    else:
+        raise ConfigError(f'optimizer.name must be "adam" or "sgd", not {settings.name!r}')
+    decay = settings.weight_decay
+    return optax.chain(optax.add_decayed_weights(decay), update) if decay else update
+
+
+def discriminator_model(config: Any) -> MultiScaleDiscriminator:
+    """The discriminator that `config.discriminator` describes."""
+    settings = config.discriminator
+    return MultiScaleDiscriminator(
+        width=settings.width,
+        layers=settings.layers,
+        scales=settings.scales,
+        norm=settings.norm,
+        dtype=jnp.dtype(config.model.dtype),
+    )
+
+
+def init_state(config: Any, frozen: Params = None) -> TrainState:
+    """A fresh state on the host, as NumPy arrays; the same for every device and process."""
+    generator, discriminator = build_coarse_model(config.model), discriminator_model(config)
+    size = generator.min_size
+    picture = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    labels = jax.ShapeDtypeStruct((1, size, size), jnp.int32)
+    channels = config.model.classes + (6 if config.discriminator.sees_compact else 3)
+    seen = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
+    optimizer = make_optimizer(config)
+
+    def player(params: Params) -> Player:
+        return Player(params, jax.device_get(optimizer.init(params)))
+
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        generator=player(init_params(generator, config.seed, labels, picture)["params"]),
+        discriminator=player(init_params(discriminator, config.seed + 1, seen)["params"]),
+        frozen=frozen,
+    )

@@ -1,0 +1,129 @@
+"""What the loop can train: the compression networks, or SegNet. One `Task` each, the loop knows no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from dsslic_jax.bundle import Bundle, flatten
+from dsslic_jax.classes import ClassTable
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.models.segnet import build_segnet, to_labels
+from dsslic_jax.models.vgg import load_vgg
+from dsslic_jax.train import samples
+from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.state import init_state
+from dsslic_jax.train.steps import make_train_step
+
+SAMPLES = 4  # pictures in a sample grid
+
+
+@dataclass(frozen=True)
+class Task:
+    """A state to train, the pure step that trains it, and what to show and keep of it."""
+
+    state: Any
+    step: Callable[[Any, Mapping[str, jax.Array]], tuple[Any, dict[str, jax.Array]]]
+    sample: Callable[[Any, Mapping[str, np.ndarray]], list[list[np.ndarray]]]
+    bundle: Callable[[Any], Bundle]
+
+
+def make_task(config: Any, classes: ClassTable) -> Task:
+    """The task that `config.task` names."""
+    makers = {"compression": _compression, "segmentation": _segmentation}
+    if config.task not in makers:
+        raise ConfigError(f"task must be one of {', '.join(makers)}, not {config.task!r}")
+    return makers[config.task](config, classes)
+
+
+def _compression(config: Any, classes: ClassTable) -> Task:
+    model = build_coarse_model(config.model)
+
+    @jax.jit
+    def run(params: Any, image: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        made = model.apply({"params": params}, labels, to_network(image))
+        return to_pixels(made.compact), to_pixels(made.coarse)
+
+    def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
+        image, labels = batch["image"][:SAMPLES], batch["labels"][:SAMPLES]
+        compact, coarse = jax.device_get(run(state.generator.params, image, labels))
+        height, width = labels.shape[1:]
+        return [
+            [
+                x,
+                samples.colour_labels(s, classes),
+                samples.enlarge(c, height, width),
+                p,
+                samples.residual_picture(x, p),
+            ]
+            for x, s, c, p in zip(image, labels, compact, coarse, strict=True)
+        ]
+
+    def bundle(state: Any) -> Bundle:
+        weights = {}
+        for name, tree in jax.device_get(state.generator.params).items():
+            weights |= flatten(tree, name)
+        return Bundle(
+            classes=classes,
+            model=config.model.to_dict(),
+            segnet=None,
+            coding=config.coding.to_dict(),
+            provenance={"coarse": _provenance(config, state)},
+            weights=weights,
+        )
+
+    vgg = load_vgg(config.losses.vgg_weights) if config.losses.vgg_weight else None
+    return Task(init_state(config, frozen=vgg), make_train_step(config), sample, bundle)
+
+
+def _segmentation(config: Any, classes: ClassTable) -> Task:
+    model = build_segnet(config.model)
+
+    @jax.jit
+    def run(params: Any, stats: Any, image: jax.Array) -> jax.Array:
+        output = model.apply({"params": params, "batch_stats": stats}, to_network(image))
+        return to_labels(output.logits, classes.void_ids)
+
+    def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
+        image, labels = batch["image"][:SAMPLES], batch["labels"][:SAMPLES]
+        found = jax.device_get(run(state.params, state.batch_stats, image))
+        return [
+            [x, samples.colour_labels(s, classes), samples.colour_labels(f, classes)]
+            for x, s, f in zip(image, labels, found, strict=True)
+        ]
+
+    def bundle(state: Any) -> Bundle:
+        weights = flatten(jax.device_get(state.params), "segnet/params")
+        weights |= flatten(jax.device_get(state.batch_stats), "segnet/batch_stats")
+        return Bundle(
+            classes=classes,
+            model=None,
+            segnet=config.model.to_dict(),
+            coding={},
+            provenance={"segnet": _provenance(config, state)},
+            weights=weights,
+        )
+
+    return Task(
+        init_segmentation_state(config),
+        make_segmentation_step(config, classes.void_ids),
+        sample,
+        bundle,
+    )
+
+
+def _provenance(config: Any, state: Any) -> dict[str, Any]:
+    """What a model directory says of where its weights come from."""
+    return {
+        "steps": int(state.step),
+        "batch_size": config.train.batch_size,
+        "seed": config.seed,
+        "trained_on": config.data.description,
+        "terms": config.data.terms,
+    }

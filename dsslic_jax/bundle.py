@@ -17,6 +17,7 @@ import numpy as np
 
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ModelError
+from dsslic_jax.files import write_atomically
 
 FORMAT = 1
 DECODER_SETTINGS = ("classes", "alpha", "finenet_width", "finenet_blocks", "norm", "upsampling")
@@ -86,7 +87,6 @@ def save(bundle: Bundle, directory: Path) -> None:
     """Writes a model directory; each file appears whole or not at all, `model.json` last."""
     from safetensors.numpy import save as serialize
 
-    directory.mkdir(parents=True, exist_ok=True)
     weights = serialize(dict(bundle.weights))
     description = {
         "format": FORMAT,
@@ -103,9 +103,7 @@ def save(bundle: Bundle, directory: Path) -> None:
         ("weights.safetensors", weights),
         ("model.json", json.dumps(description, indent=1).encode()),
     ):
-        temporary = directory / f"{name}.partial"
-        temporary.write_bytes(data)
-        temporary.replace(directory / name)
+        write_atomically(directory / name, data)
 
 
 def load(directory: str | Path) -> Bundle:

@@ -1,4 +1,4 @@
-"""The embedded BPG coder: genuine BPG files, written with PyAV's x265 and read with FFmpeg's decoder.
+"""The embedded BPG coder: genuine BPG files, written and read with PyAV (x265, FFmpeg).
 
     picture --pad to 32--> RGB to YCbCr 4:4:4 --pad to 8--> x265 --> BPG file
     BPG file --> HEVC decoder --> crop --> YCbCr to RGB, bit for bit what bpgdec shows
@@ -25,23 +25,23 @@ from dsslic_jax.codec.bpg_file import (
 from dsslic_jax.codec.hevc import MAX_QP, decode_planes, encode_planes
 from dsslic_jax.codec.hevc_headers import MIN_BLOCK
 from dsslic_jax.codec.ycbcr import rgb_to_ycbcr, ycbcr_to_rgb
-from dsslic_jax.errors import CoderFailed
+from dsslic_jax.errors import CoderFailed, ConfigError
 
 MIN_SIDE = 32  # pixels; native bpgenc with x265 crashes on smaller pictures
 _X265_MIN_SIDE = 16
-# bpgenc leaves x265's default ipratio of 1.4, which codes an I picture 3 steps finer than asked; the
-# embedded encoder switches that off and subtracts the 3 itself.
+# bpgenc leaves x265's default ipratio of 1.4, which codes an I picture 3 steps finer than asked;
+# the embedded encoder switches that off and subtracts the 3 itself.
 _IPRATIO_QP_OFFSET = 3
 
 
 def bpgenc_quantiser(quality: int) -> int:
     """The `-q` of bpgenc for a quality of 0 (coarsest, q 51) to 100 (finest, q 0): linear, rounded.
 
-    Raises CoderFailed outside 0..100.
+    Raises ConfigError outside 0..100.
     """
     if not 0 <= quality <= 100:
-        raise CoderFailed(f"the residual's quality must be in 0..100, not {quality}")
-    return (MAX_QP * (100 - int(quality)) + 50) // 100
+        raise ConfigError(f"the residual's quality must be in 0..100, not {quality}")
+    return int((MAX_QP * (100 - quality) + 50) // 100)
 
 
 def x265_quantiser(quality: int) -> int:
@@ -50,13 +50,13 @@ def x265_quantiser(quality: int) -> int:
 
 
 def pad_by_replication(samples: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[h,w] or [h,w,3] grown to `height` x `width` at the bottom and right with copies of the edge."""
+    """[h,w] or [h,w,3] grown to `height` x `width` at the bottom and right, repeating the edge."""
     grow = [(0, height - samples.shape[0]), (0, width - samples.shape[1])]
     return np.pad(samples, grow + [(0, 0)] * (samples.ndim - 2), mode="edge")
 
 
 def pad_to_min_side(picture: np.ndarray) -> np.ndarray:
-    """[H,W,3] with both sides at least MIN_SIDE. Both BPG coders, embedded and external, do this."""
+    """[H,W,3] with both sides at least MIN_SIDE; the embedded and the external coder both do it."""
     height, width = picture.shape[:2]
     return pad_by_replication(picture, max(height, MIN_SIDE), max(width, MIN_SIDE))
 
@@ -131,7 +131,7 @@ class EmbeddedBpg:
     name = "bpg"
 
     def encode(self, picture: np.ndarray, quality: int) -> bytes:
-        """Codes uint8 [H,W,3] RGB at quality 0..100 into a BPG file of max(H,32) x max(W,32) pixels.
+        """Codes uint8 [H,W,3] RGB at quality 0..100; sides below 32 are padded to 32 first.
 
         Raises CoderFailed if x265 fails and CoderUnavailable without PyAV.
         """
@@ -140,8 +140,8 @@ class EmbeddedBpg:
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
         """Decodes a BPG file, ours or bpgenc's, to uint8 of exactly `shape` = (H, W, 3).
 
-        Raises CoderFailed for another stored size (before any decoding) and for damage that shows. A
-        flipped bit usually does not show: the container's CRC finds it.
+        Raises CoderFailed for another stored size (before any decoding) and for damage that
+        shows. A flipped bit usually does not show: the container's CRC finds it.
         """
         check_stored_size(data, shape)
         return decode_picture(data)[: shape[0], : shape[1]]

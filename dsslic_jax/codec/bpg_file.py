@@ -66,9 +66,9 @@ def read_ue7(data: bytes, position: int) -> tuple[int, int]:
 def parse_header(data: bytes) -> tuple[BpgHeader, int]:
     """Reads a BPG file's picture header.
 
-    Returns it and the position where the HEVC header begins. Raises CoderFailed for a file that is not
-    BPG, is of a kind not supported here (alpha, animation, limited range, more than 8 bits), or whose
-    stated length is not the length of what follows.
+    Returns it and the position where the HEVC header begins. Raises CoderFailed for a file that
+    is not BPG, is of a kind not supported here (alpha, animation, limited range, more than 8
+    bits), or whose stated length is not the length of what follows.
     """
     if data[:4] != MAGIC:
         raise CoderFailed("the layer is not a BPG file")
@@ -107,8 +107,8 @@ def split_nal_units(stream: bytes) -> list[bytes]:
 def mux(header: BpgHeader, hevc: bytes) -> bytes:
     """Wraps one IDR picture, an Annex B stream as x265 writes it, in a BPG file.
 
-    The coded size must be `header`'s size rounded up to whole coding blocks. Raises CoderFailed for a
-    stream that BPG cannot carry.
+    The coded size must be `header`'s size rounded up to whole coding blocks. Raises CoderFailed
+    for a stream that BPG cannot carry.
     """
     units = split_nal_units(hevc)
     sps = [unit for unit in units if nal_type(unit) == NAL_SPS]

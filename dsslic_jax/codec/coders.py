@@ -5,12 +5,12 @@
 | embedded | JPEG XL     | JPEG XL         | BPG written and read with PyAV |
 | external | FLIF -N     | FLIF            | bpgenc and bpgdec |
 
-"embedded" needs pip packages only. "external" runs the programs of the paper. The two BPG coders read
-each other's files to the same pixels. A stream names its coders, so it decodes under either set as
-long as what it names is installed.
+"embedded" needs pip packages only. "external" runs the programs of the paper. The two BPG coders
+read each other's files to the same pixels. A stream names its coders, so it decodes under either
+set as long as what it names is installed.
 
-No coder here protects its bytes: a flipped bit can decode silently to another picture. The container
-keeps a CRC of every layer and checks it before a coder sees the bytes.
+No coder here protects its bytes: a flipped bit can decode silently to another picture. The
+container keeps a CRC of every layer and checks it before a coder sees the bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dsslic_jax.errors import ConfigError, StreamError
 
 
 class LayerDecoder(Protocol):
-    """Reads a layer back. All methods raise CoderFailed or CoderUnavailable and nothing else."""
+    """Reads a layer back. Methods raise CoderFailed or CoderUnavailable for whatever goes wrong."""
 
     @property
     def name(self) -> str:
@@ -64,9 +64,9 @@ class CoderSet:
 def coder_set(codecs: str, programs: Mapping[str, str] | None = None) -> CoderSet:
     """The coders to encode with.
 
-    `codecs`: "embedded" or "external". `programs` maps "flif", "bpgenc", "bpgdec" to paths; what it
-    does not name is looked for on PATH. Raises ConfigError for another `codecs`, CoderUnavailable at
-    once, before any work, when a program is missing.
+    `codecs`: "embedded" or "external". `programs` maps "flif", "bpgenc", "bpgdec" to paths; what
+    it does not name is looked for on PATH. Raises ConfigError for another `codecs`,
+    CoderUnavailable at once, before any work, when a program is missing.
     """
     _check_codecs(codecs)
     if codecs == "embedded":

@@ -1,9 +1,10 @@
 """The external coders: FLIF and BPG as their own command lines, run through files.
 
-Both programs report damage badly: truncated or corrupt FLIF and BPG files decode with exit code 0 and
-write a picture. FLIF at least says CORRUPTION on stderr, mostly; bpgdec says nothing. So no coder here
-detects a flipped bit; the container's CRC does. Sizes are read from each file's header and compared with
-what the caller expects before a program sees the file.
+Both programs report damage badly: truncated or corrupt FLIF and BPG files decode with exit code 0
+and write a picture. flif says CORRUPTION on stderr for files cut short and for about half of all
+flipped bits; bpgdec says nothing. So no coder here can be relied on to detect a flipped bit; the
+container's CRC does. Sizes are read from each file's header and compared with what the caller
+expects before a program sees the file.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from dsslic_jax.errors import CoderFailed
 def flif_size(data: bytes) -> tuple[int, int, int]:
     """Height, width and channels in a FLIF file's header; refuses animations and files cut short.
 
-    Source: the FLIF 16 specification's main header: "FLIF", a digit for interlacing with one for channels
-    in a byte, a byte for depth, then width - 1 and height - 1 in groups of seven bits, high first.
+    Source: the FLIF 16 specification's main header: "FLIF", a digit for interlacing with one for
+    channels in a byte, a byte for depth, then width - 1 and height - 1 in groups of seven bits,
+    high first.
     """
     if data[:4] != b"FLIF" or len(data) < 8:
         raise CoderFailed("the layer is not a FLIF file, or is cut short inside its header")
@@ -62,7 +64,7 @@ class ExternalFlif:
         self._flif = find_program("flif", programs)
 
     def encode(self, picture: np.ndarray) -> bytes:
-        """Codes uint8 [H,W] (as a label map: without interlacing, -N, 2 to 13 % smaller) or [H,W,3]."""
+        """Codes uint8 [H,W] or [H,W,3]; [H,W] without interlacing (-N): maps shrink by 2-13 %."""
         source = "in.pgm" if picture.ndim == 2 else "in.ppm"
         options = ["-e", "-E100"] + (["-N"] if picture.ndim == 2 else [])
         with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
@@ -80,8 +82,8 @@ class ExternalFlif:
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
         """Decodes to uint8 of exactly `shape`, [H,W] or [H,W,3].
 
-        FLIF stores a colour picture with R = G = B as one channel; `shape` brings the three back. Raises
-        CoderFailed for another size (before decoding) and for damage that FLIF notices.
+        FLIF stores a colour picture with R = G = B as one channel; `shape` brings the three back.
+        Raises CoderFailed for another size (before decoding) and for damage that FLIF notices.
         """
         height, width, channels = flif_size(data)
         if (height, width) != shape[:2] or (len(shape) == 2 and channels == 3):
@@ -123,7 +125,7 @@ class ExternalBpg:
         find_program("bpgenc", self._programs)
 
     def encode(self, picture: np.ndarray, quality: int) -> bytes:
-        """Codes uint8 [H,W,3] at quality 0..100 into a BPG file of max(H,32) x max(W,32) pixels.
+        """Codes uint8 [H,W,3] at quality 0..100; sides below 32 are padded to 32 first.
 
         Pictures are padded by `pad_to_min_side`, because bpgenc with x265 crashes on small ones.
         """
@@ -144,7 +146,7 @@ class ExternalBpg:
         return data
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """Decodes a BPG file to uint8 of exactly `shape` = (H, W, 3), cropping what `encode` padded.
+        """Decodes a BPG file to uint8 of exactly `shape` = (H, W, 3), cropping the padding.
 
         Raises CoderFailed for another stored size (before decoding) and if bpgdec fails.
         """

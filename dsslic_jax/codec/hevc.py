@@ -1,8 +1,8 @@
-"""One HEVC intra picture through PyAV: libx265 encodes 8-bit planes, FFmpeg's decoder reads them back.
+"""One HEVC intra picture through PyAV: libx265 encodes 8-bit planes, FFmpeg decodes them.
 
-PyAV's wheels carry libx265 (GPL); nothing else is needed. Encoding is deterministic: one thread, fixed
-parameters. A flipped bit in the stream usually decodes without complaint to other pixels, so whoever
-stores a stream keeps a checksum of it: the container's CRC does.
+PyAV's wheels carry libx265 (GPL); nothing else is needed. Encoding is deterministic: one thread,
+fixed parameters. A flipped bit in the stream usually decodes without complaint to other pixels,
+so whoever stores a stream keeps a checksum of it: the container's CRC does.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _import_av() -> Any:
 def encode_planes(planes: list[np.ndarray], chroma_format: int, qp: int) -> bytes:
     """Codes 8-bit planes with x265.
 
-    `planes`: uint8 [h, w] each, one (gray) or three; the first one's sides are multiples of 8 and at
-    least 16 (x265 refuses less). `chroma_format`: 0 gray, 1 4:2:0, 3 4:4:4. `qp`: 0..51.
+    `planes`: uint8 [h, w] each, one (gray) or three; the first one's sides are multiples of 8 and
+    at least 16 (x265 refuses less). `chroma_format`: 0 gray, 1 4:2:0, 3 4:4:4. `qp`: 0..51.
     Returns an Annex B stream with its parameter sets. Raises CoderFailed if x265 does.
     """
     av = _import_av()
@@ -73,8 +73,8 @@ def decode_planes(
 ) -> list[np.ndarray]:
     """Decodes an Annex B stream of one picture of (width, height) `coded_size`.
 
-    Returns the planes, uint8 [h, w] each. Raises CoderFailed if FFmpeg reports an error or the stream
-    does not hold exactly one picture of that size and format.
+    Returns the planes, uint8 [h, w] each. Raises CoderFailed if FFmpeg reports an error or the
+    stream does not hold exactly one picture of that size and format.
     """
     av = _import_av()
     decoder = av.CodecContext.create("hevc", "r")

@@ -1,4 +1,4 @@
-"""The bits of HEVC headers: fixed-length fields, Exp-Golomb numbers (`ue`, H.265 9.2), emulation bytes."""
+"""The bits of HEVC headers: fields, Exp-Golomb numbers (`ue`, H.265 9.2), emulation bytes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """HEVC parameter sets as BPG keeps them: what a picture's decoder must know, in about ten bytes.
 
-A BPG file leaves out the VPS and most of the SPS. `parse_sps` and `write_bpg_header` make the short
-header from an encoder's SPS; `parse_bpg_header` and `rebuild_parameter_sets` make a VPS and an SPS that
-any HEVC decoder accepts. Sources: ITU-T H.265 sections 7.3.2 (syntax) and 7.4.1 (emulation prevention); the BPG
-specification 0.9.8.
+A BPG file leaves out the VPS and most of the SPS. `parse_sps` and `write_bpg_header` make the
+short header from an encoder's SPS; `parse_bpg_header` and `rebuild_parameter_sets` make a VPS and
+an SPS that any HEVC decoder accepts. Sources: ITU-T H.265 sections 7.3.2 (syntax) and 7.4.1
+(emulation prevention); the BPG specification 0.9.8.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class CodingTools:
         return 1 << self.log2_min_coding_block
 
     def check(self) -> None:
-        """Refuses block sizes outside H.265's limits (7.4.3.2.1): an HEVC decoder never sees them."""
+        """Raises CoderFailed for block sizes outside H.265's limits (7.4.3.2.1)."""
         max_coding_block = self.log2_min_coding_block + self.log2_diff_max_coding_block
         max_transform = self.log2_min_transform + self.log2_diff_max_transform
         sound = (
@@ -68,7 +68,7 @@ def nal_type(nal: bytes) -> int:
 
 
 def _skip_vui(reader: BitReader) -> None:
-    """Reads past the video usability information (H.265 E.2.1); it does not touch decoded samples."""
+    """Reads past the video usability information (H.265 E.2.1), which does not touch samples."""
     if reader.bits(1) and reader.bits(8) == 255:  # sample aspect ratio, the extended one
         reader.bits(32)
     if reader.bits(1):  # overscan
@@ -96,9 +96,9 @@ def _skip_vui(reader: BitReader) -> None:
 def parse_sps(nal: bytes) -> tuple[CodingTools, int, int, int]:
     """Reads an encoder's SPS NAL unit (two header bytes included, no start code).
 
-    Returns the coding tools, chroma_format_idc (0 gray, 1 4:2:0, 3 4:4:4), coded width and height in
-    pixels. Raises CoderFailed for what BPG cannot carry: scaling lists, other depths than 8 bits,
-    reference picture sets.
+    Returns the coding tools, chroma_format_idc (0 gray, 1 4:2:0, 3 4:4:4), coded width and height
+    in pixels. Raises CoderFailed for what BPG cannot carry: scaling lists, other depths than 8
+    bits, reference picture sets.
     """
     reader = BitReader(remove_emulation_prevention(nal[2:]))
     reader.bits(4)
@@ -206,7 +206,7 @@ def parse_bpg_header(header: bytes) -> CodingTools:
 
 
 def _write_profile(writer: BitWriter) -> None:
-    """profile_tier_level for the range extensions profile, level 6.2: a superset of what BPG uses."""
+    """profile_tier_level: range extensions profile, level 6.2, a superset of what BPG uses."""
     writer.bits(0, 3)
     writer.bits(4, 5)
     writer.bits(1 << (31 - 4), 32)

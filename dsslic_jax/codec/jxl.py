@@ -45,9 +45,10 @@ class Jxl:
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
         """Decodes to uint8 of exactly `shape`, [H,W] or [H,W,3].
 
-        The library compares the stream's size with `shape` before it decodes a pixel. Raises CoderFailed
-        for another shape and for cut or broken streams; a flipped bit can decode silently to other pixels
-        and bytes after the stream's end are not looked at: the container's CRC and lengths find those.
+        The library compares the stream's size with `shape` before it decodes a pixel. Raises
+        CoderFailed for another shape and for cut or broken streams; a flipped bit can decode
+        silently to other pixels and bytes after the stream's end are not looked at: the
+        container's CRC and lengths find those.
         """
         imagecodecs = _import_imagecodecs()
         picture = np.empty(shape, np.uint8)

@@ -1,4 +1,4 @@
-"""Running external programs: found once, never through a shell, in private folders, with time limits."""
+"""Running external programs: never through a shell, in private folders, with time limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SOURCES = {
 }
 _MESSAGE_LENGTH = 300  # characters of a program's own words that go into an error
 
-# Native FLIF takes 4 microseconds per pixel, the slowest of the three; the rest is room for slow machines.
+# Native FLIF, the slowest of the three, takes 4e-6; the rest is room for slow machines.
 _SECONDS_TO_START = 60.0
 _SECONDS_PER_PIXEL = 100e-6
 
@@ -29,11 +29,11 @@ def find_program(name: str, programs: Mapping[str, str] | None) -> str:
     configured = (programs or {}).get(name)
     path = shutil.which(configured or name)
     if path is not None:
-        return str(Path(path).resolve())
+        return str(Path(path).absolute())
     where = f"at {configured!r} (programs.{name})" if configured else "on PATH"
     raise CoderUnavailable(
-        f"{name} is not {where}. Build or download {_SOURCES[name]} and put it on PATH or name it under "
-        f"programs.{name}; to code with pip packages only, use --codecs embedded"
+        f"{name} is not {where}. Build or download {_SOURCES[name]} and put it on PATH or name it "
+        f"under programs.{name}; to code with pip packages only, use --codecs embedded"
     )
 
 
@@ -42,9 +42,9 @@ def run_program(
 ) -> tuple[Path, str]:
     """Runs a program in `folder` and returns its output file's path and what it said on stderr.
 
-    `pixels` scales the time limit. Raises CoderFailed if the program cannot be started, runs too long,
-    crashes, exits non-zero, or leaves no or an empty `output` (flif and bpgenc each do so in cases
-    where they should not).
+    `pixels` scales the time limit. Raises CoderFailed if the program cannot be started, runs too
+    long, crashes, exits non-zero, or leaves no or an empty `output` (flif and bpgenc each do so
+    in cases where they should not).
     """
     limit = _SECONDS_TO_START + _SECONDS_PER_PIXEL * pixels
     try:

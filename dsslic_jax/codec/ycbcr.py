@@ -1,7 +1,7 @@
 """RGB to full-range BT.601 YCbCr ("JPEG" colours) and back, in the integer arithmetic of bpgdec.
 
-Forward: nearest integers of the exact transform. Back: coefficients in 22-bit fixed point, one rounding,
-then clipping, so that the embedded decoder and bpgdec show the very same pixels.
+Forward: nearest integers of the exact transform. Back: coefficients in 22-bit fixed point, one
+rounding, then clipping, so that the embedded decoder and bpgdec show the very same pixels.
 """
 
 from __future__ import annotations

@@ -17,13 +17,6 @@ class Element(TypedDict):
     name: str
 
 
-class Batch(TypedDict):
-    """Pictures of one size: image uint8 [B, H, W, 3], labels uint8 [B, H, W] (class ids)."""
-
-    image: np.ndarray
-    labels: np.ndarray
-
-
 class Source(Protocol):
     """Random access to the elements of one split; the same index gives the same element."""
 

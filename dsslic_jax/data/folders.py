@@ -29,16 +29,10 @@ class FolderSource:
     """
 
     def __init__(self, root: Path, split: str, layout: str, table: ClassTable) -> None:
-        """Lists the pairs below `root`.
-
-        Raises:
-          ConfigError: unknown layout.
-          DataError: a folder is missing or empty, a picture has no label map, or two pictures
-            share a stem.
-        """
+        """Lists the pairs below `root`; raises what `list_pairs` raises."""
         self.name = f"{root.name}/{split}"
         self._table = table
-        self._pairs = _pair_files(*_find_folders(root, split, layout))
+        self._pairs = list_pairs(root, split, layout)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -48,6 +42,22 @@ class FolderSource:
         image = read_picture(picture_path)
         labels = read_label_map(label_path, self._table)
         return paired(image, labels, picture_path.stem, str(picture_path))
+
+
+def list_pairs(root: Path, split: str, layout: str) -> list[tuple[Path, Path]]:
+    """Lists (picture, label map) of one split, ordered by file stem.
+
+    Args:
+      root: the folder that holds the splits.
+      split: its name; "train" and "val" are translated for the layout "ade20k".
+      layout: a key of LAYOUTS, or "auto" to take the one that is there.
+
+    Raises:
+      ConfigError: unknown layout.
+      DataError: a folder is missing or empty, a picture has no label map, or two pictures share a
+        stem.
+    """
+    return _pair_files(*_find_folders(root, split, layout))
 
 
 def _find_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:

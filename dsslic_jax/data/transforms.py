@@ -37,19 +37,17 @@ class Framing:
     @classmethod
     def from_config(cls, data_config: ConfigDict) -> Framing:
         """Reads and checks the keys; raises ConfigError."""
-        resize, crop = data_config.resize, data_config.crop
         low, high = data_config.scale
         if not 0 < low <= high:
             raise ConfigError(f"data.scale must be 0 < low <= high, not ({low}, {high})")
-        if isinstance(resize, int):
-            _check_sides("data.resize", (resize,))
-        elif resize is not None:
-            resize = _check_sides("data.resize", resize)
+        resize, crop = data_config.resize, data_config.crop
+        if isinstance(resize, int) and resize < 1:
+            raise ConfigError(f"data.resize must be a positive number of pixels, not {resize}")
         return cls(
-            resize=resize,  # type: ignore[arg-type]
+            resize=resize if resize is None or isinstance(resize, int) else _size("resize", resize),
             scale=(low, high),
-            crop=None if crop is None else _check_sides("data.crop", crop),  # type: ignore[arg-type]
-            flip=bool(data_config.flip),
+            crop=None if crop is None else _size("crop", crop),
+            flip=data_config.flip,
         )
 
     def augmented(self, element: Element, rng: np.random.Generator) -> Element:
@@ -142,7 +140,7 @@ def _spare(element: Element, crop: tuple[int, int]) -> tuple[int, int]:
     return height - crop[0], width - crop[1]
 
 
-def _check_sides(key: str, sides: Sequence[int]) -> tuple[int, ...]:
-    if len(sides) > 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ConfigError(f"{key} must hold positive whole pixels, not {tuple(sides)}")
-    return tuple(sides)
+def _size(key: str, sides: Sequence[int]) -> tuple[int, int]:
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ConfigError(f"data.{key} must be (height, width) in whole pixels, not {tuple(sides)}")
+    return sides[0], sides[1]

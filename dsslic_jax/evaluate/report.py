@@ -12,12 +12,12 @@ import dataclasses
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dsslic_jax.files import write_atomically
 from dsslic_jax.metrics import bits_per_pixel
 
 PROTOCOL = "fair"
@@ -168,17 +168,6 @@ def write_report(report: Report, out_dir: Path) -> None:
         out_dir / "results.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode()
     )
     write_atomically(out_dir / "rate_distortion.png", rate_distortion_png(report.means))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that `path` never holds a part of it, making its folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _mean_defined(values: Sequence[float | None]) -> float | None:

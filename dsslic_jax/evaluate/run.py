@@ -30,9 +30,9 @@ from dsslic_jax.evaluate.report import (
     Report,
     Row,
     mean_rows,
-    write_atomically,
     write_report,
 )
+from dsslic_jax.files import write_atomically
 from dsslic_jax.metrics import ms_ssim, psnr_rgb_db
 
 if TYPE_CHECKING:
@@ -227,6 +227,7 @@ def _conditions(
         "lossy_source_files": [path.name for path in paths if is_lossy(path)],
         "labels": "made by the model's SegNet" if labels_dir is None else "label files",
         "class_table": codec.bundle.classes.name,
+        "model_fingerprint": codec.bundle.fingerprint.hex(),
         "dsslic_qualities": list(qualities),
         "baselines": {
             baseline.name: {"setting": baseline.setting_means, "settings": baseline.settings}

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.files import write_atomically
 
 # Settings that may change between the parts of one run without changing its result.
 FREE_TO_CHANGE = (
@@ -91,10 +92,7 @@ def claim(workdir: Path, config: Any) -> None:
                 "Choose another --workdir, or restore the settings to go on with that run"
             )
     if jax.process_index() == 0:
-        workdir.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".partial")
-        temporary.write_text(json.dumps(ours, indent=1))
-        temporary.replace(path)
+        write_atomically(path, json.dumps(ours, indent=1).encode())
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

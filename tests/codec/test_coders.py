@@ -1,0 +1,98 @@
+"""Which coders a set holds, and what is said when one cannot be had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dsslic_jax.codec.coders import coder_set, decoder_for
+from dsslic_jax.errors import CoderUnavailable, ConfigError, StreamError
+from tests.codec.pictures import psnr_db, smooth_picture
+
+
+@pytest.fixture
+def no_programs_on_path(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_the_embedded_set_needs_no_programs(no_programs_on_path) -> None:
+    coders = coder_set("embedded")
+    assert (coders.labels.name, coders.compact.name, coders.residual.name) == ("jxl", "jxl", "bpg")
+    picture = smooth_picture(16, 24)
+    decoder = decoder_for(coders.compact.name, "embedded")
+    np.testing.assert_array_equal(
+        decoder.decode(coders.compact.encode(picture), (16, 24, 3)), picture
+    )
+
+
+def test_the_external_set_is_flif_and_bpg(programs) -> None:
+    coders = coder_set("external", programs)
+    assert (coders.labels.name, coders.compact.name, coders.residual.name) == (
+        "flif",
+        "flif",
+        "bpg",
+    )
+
+
+@pytest.mark.parametrize("missing", ["flif", "bpgenc", "bpgdec"])
+def test_a_missing_program_is_named_before_any_work(missing, programs, no_programs_on_path) -> None:
+    present = {name: path for name, path in programs.items() if name != missing}
+    with pytest.raises(CoderUnavailable) as caught:
+        coder_set("external", present)
+    message = str(caught.value)
+    assert message.startswith(f"{missing} is not on PATH")
+    assert f"programs.{missing}" in message
+    assert "https://" in message
+    assert "--codecs embedded" in message
+
+
+def test_a_configured_path_that_does_not_exist_is_named(programs) -> None:
+    with pytest.raises(CoderUnavailable, match="flif is not at '/nowhere/flif'"):
+        coder_set("external", {**programs, "flif": "/nowhere/flif"})
+
+
+def test_a_flif_stream_needs_the_program_under_either_set(no_programs_on_path) -> None:
+    for codecs in ("embedded", "external"):
+        with pytest.raises(CoderUnavailable, match="flif is not on PATH"):
+            decoder_for("flif", codecs)
+
+
+def test_decoding_external_bpg_needs_no_bpgenc(programs, no_programs_on_path, monkeypatch) -> None:
+    decoder = decoder_for("bpg", "external", {"bpgdec": programs["bpgdec"]})
+    assert decoder.name == "bpg"
+
+
+def test_both_sets_read_each_others_residuals_to_the_same_pixels(programs) -> None:
+    picture = smooth_picture(40, 56)
+    for codecs in ("embedded", "external"):
+        data = coder_set(codecs, programs).residual.encode(picture, 60)
+        seen = [
+            decoder_for("bpg", reader, programs).decode(data, picture.shape)
+            for reader in ("embedded", "external")
+        ]
+        np.testing.assert_array_equal(seen[0], seen[1])
+        assert psnr_db(picture, seen[0]) > 30
+
+
+def test_an_unknown_set_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'embedded' or 'external', not 'native'"):
+        coder_set("native")
+    with pytest.raises(ConfigError):
+        decoder_for("jxl", "native")
+
+
+def test_an_unknown_coder_name_in_a_stream_is_refused() -> None:
+    with pytest.raises(StreamError, match="'webp'; known are flif, jxl and bpg"):
+        decoder_for("webp", "embedded")
+
+
+def test_importing_the_coders_loads_no_heavy_package() -> None:
+    heavy = "{'jax', 'av', 'imagecodecs', 'scipy', 'matplotlib'}"
+    program = f"import sys, dsslic_jax.codec.coders; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.strip() == "[]"

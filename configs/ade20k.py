@@ -27,5 +27,7 @@ def use_ade20k(config: ConfigDict) -> None:
     config.data.root = "data/ADEChallengeData2016"
     config.data.layout = "ade20k"
     config.data.classes = "ade20k"
-    config.data.description = "ADE20K scene parsing release, 20,210 training pictures (Zhou et al. 2017)"
+    config.data.description = (
+        "ADE20K scene parsing release, 20,210 training pictures (Zhou et al. 2017)"
+    )
     config.data.terms = "ADE20K Terms of Use: non-commercial research"

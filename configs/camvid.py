@@ -3,7 +3,8 @@
     python -m dsslic_jax.main --config=configs/camvid.py --workdir=runs/camvid --config.data.root=/data/camvid
 
 Two cores need narrower networks; the width measured in the README:
-    --config.model.compnet_width=16 --config.model.finenet_width=16 --config.discriminator.width=16 --config.train.batch_size=2
+    --config.model.compnet_width=16 --config.model.finenet_width=16 --config.discriminator.width=16 \\
+    --config.train.batch_size=2
 """
 
 from __future__ import annotations

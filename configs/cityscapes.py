@@ -16,7 +16,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config = default.compression()
     config.data.root = "data/cityscapes"
     config.data.classes = "cityscapes"
-    config.data.description = "Cityscapes fine annotations, 2,975 training frames (Cordts et al. 2016)"
+    config.data.description = (
+        "Cityscapes fine annotations, 2,975 training frames (Cordts et al. 2016)"
+    )
     config.data.terms = "Cityscapes terms: non-commercial research"
     config.data.resize = (512, 1024)
     config.data.crop = (512, 1024)

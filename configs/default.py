@@ -25,8 +25,12 @@ def _shared() -> ConfigDict:
     data.classes = "scenes"  # class table (dsslic_jax/classes.py): names, void ids, ids in files
     data.train_split = "train"
     data.eval_split = "val"
-    data.on_bad_file = "error"  # "error" stops at an undecodable file; "skip" counts and replaces it
-    data.resize = config_dict.placeholder(object)  # None, or short side in pixels, or (height, width)
+    data.on_bad_file = (
+        "error"  # "error" stops at an undecodable file; "skip" counts and replaces it
+    )
+    data.resize = config_dict.placeholder(
+        object
+    )  # None, or short side in pixels, or (height, width)
     data.scale = (1.0, 1.0)  # random scale before the crop, range
     data.crop = (256, 256)  # training crop, (height, width) in pixels
     data.flip = True  # mirror left-right half of the time

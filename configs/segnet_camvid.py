@@ -1,6 +1,7 @@
 """SegNet on CamVid with the small backbone, which two cores can train.
 
-    python -m dsslic_jax.main --config=configs/segnet_camvid.py --workdir=runs/segnet_camvid --config.data.root=/data/camvid
+    python -m dsslic_jax.main --config=configs/segnet_camvid.py --workdir=runs/segnet_camvid \\
+        --config.data.root=/data/camvid
 
 Join it to a coarse model with `dsslic join`.
 """

@@ -20,7 +20,15 @@ from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
 
 FORMAT = 1
-DECODER_SETTINGS = ("classes", "alpha", "finenet_width", "finenet_blocks", "norm", "upsampling")
+DECODER_SETTINGS = (
+    "classes",
+    "alpha",
+    "finenet_width",
+    "finenet_blocks",
+    "norm",
+    "upsampling",
+    "dtype",
+)
 FINGERPRINT_BYTES = 8
 
 
@@ -120,8 +128,10 @@ def load(directory: str | Path) -> Bundle:
                 f"{directory}: model format {description['format']}, this program reads {FORMAT}"
             )
         if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
-            raise ModelError(f"{directory}: weights.safetensors is not the one model.json describes")
-        return Bundle(
+            raise ModelError(
+                f"{directory}: weights.safetensors is not the one model.json describes"
+            )
+        bundle = Bundle(
             classes=class_table(description["classes"]),
             model=description["model"],
             segnet=description["segnet"],
@@ -129,6 +139,9 @@ def load(directory: str | Path) -> Bundle:
             provenance=description["provenance"],
             weights=deserialize(weights),
         )
+        if bundle.model is not None and bundle.fingerprint.hex() != description["fingerprint"]:
+            raise ModelError(f"{directory}: model.json is not as it was written (fingerprint)")
+        return bundle
     except FileNotFoundError as error:
         raise ModelError(
             f"{directory} is not a model directory: no {Path(error.filename).name} in it"

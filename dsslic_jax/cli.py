@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dsslic {options.command}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"dsslic {options.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
+        print(f"dsslic {options.command}: {where}{error.strerror or error}", file=sys.stderr)
         return 1
     return 0
 
@@ -61,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("output", type=Path)
     encode.add_argument("--model", type=Path, required=True, help="model directory")
     encode.add_argument("--labels", type=Path, help="label map PNG (default: made by SegNet)")
-    encode.add_argument("--quality", type=int, help="of the residual, 0..100 (default: the model's)")
+    encode.add_argument(
+        "--quality", type=int, help="of the residual, 0..100 (default: the model's)"
+    )
     coder_options(encode)
 
     decode = command("decode", _decode, "decompress a stream, whole or up to a layer")
@@ -149,7 +152,9 @@ def _decode(options: argparse.Namespace) -> None:
     codec = _open_codec(options.model or known_models.find(fingerprint), options)
     decoded = codec.decode(data, options.upto)
     if decoded.coarse is None:
-        raise StreamError("the stream is cut before the end of layer c: only --upto s can be decoded")
+        raise StreamError(
+            "the stream is cut before the end of layer c: only --upto s can be decoded"
+        )
     if decoded.upto != options.upto:
         print(f"note: the stream is cut; decoded up to layer {decoded.upto}", file=sys.stderr)
     _write_png(options.output, decoded.coarse if decoded.picture is None else decoded.picture)
@@ -194,7 +199,12 @@ def _print_info(data: bytes, as_json: bool) -> None:
         "bits_per_pixel": 8 * len(data) / pixels,
         "header_bytes": header.size,
         "layers": [
-            {"layer": layer.kind, "coder": layer.coder, "bytes": layer.length, "whole": layer.kind in whole}
+            {
+                "layer": layer.kind,
+                "coder": layer.coder,
+                "bytes": layer.length,
+                "whole": layer.kind in whole,
+            }
             for layer in header.layers
         ],
     }
@@ -215,7 +225,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     try:
         qualities = [int(quality) for quality in options.qualities.split(",")]
     except ValueError as error:
-        raise ConfigError(f"--qualities {options.qualities}: write whole numbers, as 20,40") from error
+        raise ConfigError(
+            f"--qualities {options.qualities}: write whole numbers, as 20,40"
+        ) from error
     codec = _open_codec(options.model, options)
     from dsslic_jax.evaluate.report import format_table
     from dsslic_jax.evaluate.run import evaluate

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax tells each step of each save
     try:
-        _run(Path(_WORKDIR.value))
+        _run(Path(str(_WORKDIR.value)))
     except DsslicError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

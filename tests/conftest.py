@@ -15,6 +15,7 @@ import pytest  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache" / "xla"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+pytest_plugins = ["tests.model_fixture", "tests.programs_fixture"]
 
 
 @pytest.fixture(scope="session")

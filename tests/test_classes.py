@@ -80,7 +80,7 @@ def test_label_map_of_another_kind_is_refused(labels: np.ndarray) -> None:
 
 
 def test_unknown_table_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="'imagenet'.*ade20k, cityscapes"):
+    with pytest.raises(ConfigError, match=r"'imagenet'.*ade20k, cityscapes"):
         class_table("imagenet")
 
 

@@ -1,10 +1,10 @@
 """Pictures to layered streams and back, side by side.
 
-    encode:  x, s ──CompNet──► c ──8-bit──► ĉ
-             x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
-             r = x - x' ──8-bit map──► lossy coder
-             stream = header | s lossless | ĉ lossless | r lossy
-    decode:  stream ──► s, ĉ ──► x' ──+ r̂──► clip ──► x̂
+encode:  x, s ──CompNet──► c ──8-bit──► ĉ
+         x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
+         r = x - x' ──8-bit map──► lossy coder
+         stream = header | s lossless | ĉ lossless | r lossy
+decode:  stream ──► s, ĉ ──► x' ──+ r̂──► clip ──► x̂
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Codec:
     ) -> None:
         """`codecs`: "embedded", "external" or None for the model's own setting; `programs`: see coders.py."""
         self.bundle = bundle
+        self._predictor = CoarsePredictor(bundle)  # refuses a bundle without a coarse model
         self.codecs = codecs or bundle.coding["codecs"]
         self._programs = programs
-        self._predictor = CoarsePredictor(bundle)
         self._segmenter = Segmenter(bundle) if bundle.segnet is not None else None
 
     def segment(self, picture: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ class Codec:
 
     @property
     def _alpha(self) -> int:
-        assert self.bundle.model is not None  # CoarsePredictor refused such a bundle
+        assert self.bundle.model is not None
         return int(self.bundle.model["alpha"])
 
     def _decoder(self, header: container.Header, kind: str) -> LayerDecoder:

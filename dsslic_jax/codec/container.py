@@ -25,6 +25,7 @@ MAGIC = b"DSLC"
 VERSION = 1
 COLOUR_RGB = 0
 LAYER_ORDER = "scr"
+LAYER_CODERS = {"s": ("flif", "jxl"), "c": ("flif", "jxl"), "r": ("bpg",)}
 MAX_PIXELS = 1 << 28  # refused before anything is allocated
 CODER_IDS = {"flif": 1, "jxl": 2, "bpg": 16}
 CODER_NAMES = {number: name for name, number in CODER_IDS.items()}
@@ -120,6 +121,9 @@ def read_header(data: bytes) -> Header:
         layers.append(Layer(chr(kind), CODER_NAMES[coder], length, crc32))
     if "".join(layer.kind for layer in layers) != LAYER_ORDER:
         raise StreamError("the stream's layers are not s, c, r in this order")
+    for layer in layers:
+        if layer.coder not in LAYER_CODERS[layer.kind]:
+            raise StreamError(f"layer {layer.kind} cannot be coded with {layer.coder}")
     return Header(width, height, table_id, 2**log2_alpha, fingerprint, tuple(layers))
 
 

@@ -13,6 +13,7 @@ class BitReader:
         self._position = 0
 
     def bits(self, count: int) -> int:
+        """The next `count` bits as a number."""
         end = self._position + count
         if end > 8 * len(self._data):
             raise CoderFailed("the BPG layer's HEVC header is cut short")
@@ -22,6 +23,7 @@ class BitReader:
         return word & ((1 << count) - 1)
 
     def ue(self) -> int:
+        """The next Exp-Golomb number."""
         zeros = 0
         while not self.bits(1):
             zeros += 1
@@ -30,6 +32,7 @@ class BitReader:
         return (1 << zeros) - 1 + self.bits(zeros)
 
     def ues(self, count: int) -> list[int]:
+        """The next `count` Exp-Golomb numbers."""
         return [self.ue() for _ in range(count)]
 
 
@@ -40,9 +43,11 @@ class BitWriter:
         self._digits: list[str] = []
 
     def bits(self, value: int, count: int) -> None:
+        """Appends a number of `count` bits."""
         self._digits.append(format(value, f"0{count}b") if count else "")
 
     def ue(self, *values: int) -> None:
+        """Appends Exp-Golomb numbers."""
         for value in values:
             length = (value + 1).bit_length()
             self.bits(value + 1, 2 * length - 1)

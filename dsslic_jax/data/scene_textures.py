@@ -60,7 +60,7 @@ def _cells(size: int, cell: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bricks(draws: Draws, depth_y: np.ndarray, depth_x: np.ndarray) -> np.ndarray:
-    """Courses of 6 pixels and bricks of 12, every other course shifted by half; mortar is bright."""
+    """Courses of 6 pixels and bricks of 12, alternate ones shifted by half; bright mortar."""
     course = np.floor(depth_y / 6)
     odd = course - 2 * np.floor(course / 2)
     along = depth_x + 6 * odd

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from dsslic_jax.data.elements import Element
+from dsslic_jax.data.pictures import MAX_PICTURE_PIXELS
 from dsslic_jax.errors import ConfigError, DataError
 
 
@@ -71,7 +72,7 @@ class Framing:
         return cropped(element, spare_y // 2, spare_x // 2, self.crop)
 
     def _target_size(self, element: Element, factor: float) -> tuple[int, int]:
-        """(height, width) to resample to, at least the crop, in proportion unless told otherwise."""
+        """(height, width) to resample to; never smaller than the crop."""
         height, width = element["labels"].shape
         if self.resize is None:
             target_height, target_width = float(height), float(width)
@@ -83,16 +84,23 @@ class Framing:
         if self.crop is not None:
             needed = max(self.crop[0] / target_height, self.crop[1] / target_width)
             factor = max(factor, needed)
-        sides = [max(1, round(side * factor)) for side in (target_height, target_width)]
-        if self.crop is not None:  # Rounding must not take the last pixel away.
-            sides = [max(side, crop) for side, crop in zip(sides, self.crop, strict=True)]
-        return sides[0], sides[1]
+        return max(1, round(target_height * factor)), max(1, round(target_width * factor))
 
 
 def resized(element: Element, size: tuple[int, int]) -> Element:
-    """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already."""
+    """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already.
+
+    Raises:
+      DataError: `size` has more than MAX_PICTURE_PIXELS pixels, as when a sliver is enlarged.
+    """
     if element["labels"].shape == size:
         return element
+    if size[0] * size[1] > MAX_PICTURE_PIXELS:
+        height, width = element["labels"].shape
+        raise DataError(
+            f"{element['name']}: {width}x{height} pixels would become {size[1]}x{size[0]} to fit "
+            "data.resize, data.scale and data.crop; remove the picture or change these"
+        )
     width_height = (size[1], size[0])
     image = Image.fromarray(element["image"]).resize(width_height, Image.Resampling.LANCZOS)
     labels = Image.fromarray(element["labels"]).resize(width_height, Image.Resampling.NEAREST)

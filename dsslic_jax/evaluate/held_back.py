@@ -29,7 +29,7 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
         element = source[i]
         for kind in ("image", "labels"):
             file = io.BytesIO()
-            Image.fromarray(element[kind]).save(file, format="PNG")  # type: ignore[literal-required]
+            Image.fromarray(element[kind]).save(file, format="PNG")
             write_atomically(pictures / kind / f"{element['name']}.png", file.getvalue())
     loaded = bundle.load(model)
     known_models.remember(loaded.fingerprint, model)

@@ -18,7 +18,9 @@ from dsslic_jax.models.pixels import round_to_8_bits
 class Coarse(NamedTuple):
     """What the coarse path makes, all float32 NHWC."""
 
-    compact: jax.Array  # c, [B, H/alpha, W/alpha, 3], in [-1, 1]; 8-bit values where the model rounds
+    compact: (
+        jax.Array
+    )  # c, [B, H/alpha, W/alpha, 3], in [-1, 1]; 8-bit values where the model rounds
     upsampled: jax.Array  # c' = up(c), [B, H, W, 3]
     fine: jax.Array  # f, [B, H, W, 3], in (-1, 1)
     coarse: jax.Array  # x' = c' + f, [B, H, W, 3], in (-2, 2): not clipped

@@ -111,7 +111,9 @@ class Norm(nn.Module):
             return (centred * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
         if self.kind == "group":
             groups = max(g for g in range(1, 9) if x.shape[-1] % g == 0)
-            return nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)(x).astype(x.dtype)
+            return nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)(x).astype(
+                x.dtype
+            )
         raise ValueError(f'norm must be "instance", "group" or "none", not {self.kind!r}')
 
 
@@ -125,12 +127,16 @@ def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) ->
     shape = (batch, factor * height, factor * width, channels)
     if not align_corners:
         return jax.image.resize(x, shape, "bilinear")
-    # A single row or column has no second corner: its scale is immaterial, any finite one serves.
+    corner = [n > 1 for n in (height, width)]  # a single row or column has no second corner
     scale = jnp.array(
-        [(factor * n - 1) / (n - 1) if n > 1 else float(factor) for n in (height, width)]
+        [
+            (factor * n - 1) / (n - 1) if c else float(factor)
+            for n, c in zip((height, width), corner, strict=True)
+        ]
     )
+    translation = jnp.where(jnp.array(corner), 0.5 * (1.0 - scale), 0.0)
     return jax.image.scale_and_translate(
-        x, shape, (1, 2), scale, 0.5 * (1.0 - scale), "bilinear", antialias=False
+        x, shape, (1, 2), scale, translation, "bilinear", antialias=False
     )
 
 

@@ -75,7 +75,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        def conv(name: str, features: int, size: int, **settings: int) -> ConvNormAct:
+        def conv(name: str, features: int, size: int, **settings: Any) -> ConvNormAct:
             relu = name not in ("conv_last", "shortcut")
             return ConvNormAct(
                 features, size, norm=self.norm, relu=relu, dtype=self.dtype, name=name, **settings
@@ -126,9 +126,7 @@ class SegNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> SegNetOutput:
         def conv(name: str, features: int, size: int, stride: int = 1) -> ConvNormAct:
-            return ConvNormAct(
-                features, size, stride, norm=self.norm, dtype=self.dtype, name=name
-            )
+            return ConvNormAct(features, size, stride, norm=self.norm, dtype=self.dtype, name=name)
 
         x = conv("stem_0", self.width, 3, 2)(x, train)
         x = conv("stem_1", self.width, 3)(x, train)
@@ -152,7 +150,9 @@ class SegNet(nn.Module):
                 )(x, train)
         pyramid = [x]
         for bins in PYRAMID_BINS:
-            pooled = conv(f"pyramid_{bins}", self.pyramid_width, 1)(adaptive_average(x, bins), train)
+            pooled = conv(f"pyramid_{bins}", self.pyramid_width, 1)(
+                adaptive_average(x, bins), train
+            )
             shape = (*x.shape[:3], pooled.shape[-1])
             pyramid.append(jax.image.resize(pooled, shape, "bilinear"))
         y = conv("fuse", self.pyramid_width, 3)(jnp.concatenate(pyramid, axis=-1), train)

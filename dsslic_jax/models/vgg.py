@@ -59,7 +59,9 @@ def load_vgg(path: str | Path | None) -> dict[str, Any]:
     try:
         stored = load_file(path)
     except SafetensorError as error:
-        raise ModelError(f"{path} is not a safetensors file ({error}): {HOW_TO_GET_WEIGHTS}") from error
+        raise ModelError(
+            f"{path} is not a safetensors file ({error}): {HOW_TO_GET_WEIGHTS}"
+        ) from error
     params: dict[str, Any] = {}
     channels = 3
     for indices, width in zip(BLOCKS, WIDTHS, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
 from dsslic_jax.data.pipeline import train_iterator
+from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import Checkpoints, claim
@@ -55,41 +56,44 @@ def train(config: Any, workdir: Path) -> Path | None:
     mesh = sharding.data_mesh()
     sharding.check_batch_size(config.train.batch_size, mesh)
     task = make_task(config, class_table(config.data.classes))
+    source = open_source(config.data, config.data.train_split)
     data = train_iterator(
         config.data,
         global_batch_size=config.train.batch_size,
         seed=config.seed,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
+        source=source,
     )
     claim(workdir, config)
     checkpoints = Checkpoints(workdir / "checkpoints", config.train.keep)
     state, start = checkpoints.restore(task.state, data, sharding.replicated(mesh))
     step = sharding.compile_step(task.step, mesh)
     monitor = Monitor(workdir / "tensorboard", config.train.steps, config.train.batch_size)
-    print(f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True)
+    print(
+        f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
+    )
 
-    with _stop_requested_by_sigterm() as stop:
+    with closing(checkpoints), closing(monitor), closing(data), _stop_requested() as stop:
         for number in range(start + 1, config.train.steps + 1):
             batch = next(data)
             state, metrics = step(state, sharding.put_batch(batch, mesh))
             monitor.record(number, metrics)
-            if number == start + 1:
-                monitor.report()  # waits for the first step, so that its compilation is not timed
             last = number == config.train.steps or stop.is_set()
-            if last or number % config.train.log_every == 0:
+            # The first step is reported too: waiting for it keeps compilation out of the timing.
+            if last or number == start + 1 or number % config.train.log_every == 0:
                 monitor.report()
             if config.train.sample_every and number % config.train.sample_every == 0:
                 with monitor.clock.pause():
                     _write_samples(task, state, batch, workdir / "samples" / f"{number:08d}.png")
             if last or number % config.train.save_every == 0:
-                monitor.check()
+                monitor.check()  # never save what is not finite
                 with monitor.clock.pause():
                     checkpoints.save(number, state, data)
-            if stop.is_set():
+            if last:
                 break
-    checkpoints.close()
-    monitor.close()
+    if skipped := getattr(source, "skipped", 0):
+        print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
     if int(state.step) < config.train.steps:
         print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
         return None
@@ -110,9 +114,11 @@ def _write_samples(task: Task, state: Any, batch: dict[str, np.ndarray], path: P
 
 
 @contextmanager
-def _stop_requested_by_sigterm() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, so that the loop ends at a step's end. Elsewhere than in the main thread
-    signals cannot be caught, and none is."""
+def _stop_requested() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets, so that the loop ends after the step it is in.
+
+    Signals reach the main thread only; in another one the event is never set.
+    """
     stop = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:

@@ -39,9 +39,9 @@ def adversarial(outputs: Features, real: bool, choice: str) -> jax.Array:
     logits = [scale[-1].astype(jnp.float32) for scale in outputs]
     if choice == "log":
         sign = -1.0 if real else 1.0  # -log sigmoid(l) = softplus(-l)
-        return _summed([jnp.mean(jax.nn.softplus(sign * l)) for l in logits])
+        return _summed([jnp.mean(jax.nn.softplus(sign * logit)) for logit in logits])
     if choice == "least_squares":
-        return _summed([jnp.mean(jnp.square(l - float(real))) for l in logits])
+        return _summed([jnp.mean(jnp.square(logit - float(real))) for logit in logits])
     raise ConfigError(f'losses.gan must be "log" or "least_squares", not {choice!r}')
 
 
@@ -53,7 +53,11 @@ def feature_distance(real: Features, fake: Features, choice: str) -> jax.Array:
     """
     if choice == "poster":
         return _summed(
-            [mean_absolute(r, f) for a, b in zip(real, fake, strict=True) for r, f in zip(a, b, strict=True)]
+            [
+                mean_absolute(r, f)
+                for a, b in zip(real, fake, strict=True)
+                for r, f in zip(a, b, strict=True)
+            ]
         )
     if choice == "reference":
         weight = 4.0 / (len(fake[0]) - 1) / len(fake)

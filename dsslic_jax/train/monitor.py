@@ -63,7 +63,9 @@ class Monitor:
             for step, metrics in jax.device_get(self._pending)
         ]
         for step, metrics in fetched:
-            bad = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
+            bad = [
+                f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)
+            ]
             if bad:
                 raise TrainingStopped(
                     f"step {step}: {', '.join(bad)}. The last checkpoint is from before; lower "

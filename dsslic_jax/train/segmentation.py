@@ -18,8 +18,7 @@ from dsslic_jax.train.state import make_optimizer
 from dsslic_jax.train.steps import Batch, TrainStep
 
 
-@struct.dataclass
-class SegmentationState:
+class SegmentationState(struct.PyTreeNode):
     """What a step needs: parameters, running batch statistics and the optimiser's state."""
 
     step: jax.Array
@@ -53,9 +52,7 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
     """`train_step(state, batch)`; batch as for compression. Void pixels enter neither loss nor accuracy."""
     model, optimizer = build_segnet(config.model), make_optimizer(config)
 
-    def train_step(
-        state: SegmentationState, batch: Batch
-    ) -> tuple[SegmentationState, Metrics]:
+    def train_step(state: SegmentationState, batch: Batch) -> tuple[SegmentationState, Metrics]:
         picture, labels = to_network(batch["image"]), batch["labels"].astype(jnp.int32)
         labelled = jnp.ones(labels.shape, jnp.float32)
         for void in void_ids:
@@ -82,4 +79,4 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
         )
         return new_state, metrics
 
-    return train_step  # type: ignore[return-value]
+    return train_step

@@ -17,8 +17,7 @@ from dsslic_jax.models.layers import init_params
 Params = Any
 
 
-@struct.dataclass
-class Player:
+class Player(struct.PyTreeNode):
     """One side of the game: its parameters and its optimiser's state."""
 
     params: Params
@@ -30,8 +29,7 @@ class Player:
         return Player(optax.apply_updates(self.params, updates), opt_state)
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """Everything a step needs. `frozen` holds weights that are never updated nor saved (VGG19), or None."""
 
     step: jax.Array

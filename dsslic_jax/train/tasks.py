@@ -66,7 +66,7 @@ def _compression(config: Any, classes: ClassTable) -> Task:
         ]
 
     def bundle(state: Any) -> Bundle:
-        weights = {}
+        weights: dict[str, np.ndarray] = {}
         for name, tree in jax.device_get(state.generator.params).items():
             weights |= flatten(tree, name)
         return Bundle(

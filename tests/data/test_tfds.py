@@ -110,7 +110,7 @@ def test_command_prepares_and_reports_errors_in_one_line(challenge: Path, tmp_pa
 def prepare_tiny_cityscapes(data_dir: Path, file_format: str) -> None:
     """Packs two pictures with the features of tfds's own Cityscapes builder."""
 
-    class TinyCityscapes(tfds.builder_cls("cityscapes"), skip_registration=True):  # type: ignore[misc]
+    class TinyCityscapes(tfds.builder_cls("cityscapes"), skip_registration=True):  # type: ignore[misc, call-arg]
         name = "cityscapes"
 
         def _info(self) -> tfds.core.DatasetInfo:
@@ -187,5 +187,5 @@ def test_unknown_split_lists_the_known_ones(challenge: Path, tfds_config: Config
 @pytest.mark.parametrize("key", ["builder", "data_dir"])
 def test_builder_and_folder_must_be_given(tfds_config: ConfigDict, key: str) -> None:
     tfds_config[key] = ""
-    with pytest.raises(ConfigError, match="needs data.builder and data.data_dir"):
+    with pytest.raises(ConfigError, match=r"needs data\.builder and data\.data_dir"):
         open_source(tfds_config, "train")

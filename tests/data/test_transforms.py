@@ -118,6 +118,14 @@ def test_picture_smaller_than_the_crop_is_enlarged(height: int, width: int) -> N
         assert view["labels"].shape == (16, 24)
 
 
+def test_sliver_is_not_enlarged_beyond_the_pixel_limit() -> None:
+    sliver = Element(
+        image=np.zeros((1, 30_000, 3), np.uint8), labels=np.zeros((1, 30_000), np.uint8), name="s"
+    )
+    with pytest.raises(DataError, match="s: 30000x1 pixels would become 3000000x100"):
+        framing(crop=(100, 100)).centred(sliver)
+
+
 def test_random_scale_spans_its_range() -> None:
     rng = np.random.default_rng(0)
     view = framing(scale=(0.5, 2.0), crop=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from PIL import Image
 
 from dsslic_jax.evaluate.plot import rate_distortion_png
 from dsslic_jax.evaluate.report import Row, format_table, mean_rows
-from dsslic_jax.files import write_atomically
 
 ROWS = [
     Row("a", 10, 10, "dsslic", 50, "c", 100, 150, 20.0, 19.0, None),
@@ -49,20 +47,3 @@ def test_the_plot_is_a_picture_with_something_drawn_on_it(rows: list[Row]) -> No
     with Image.open(io.BytesIO(rate_distortion_png(mean_rows(rows)))) as image:
         assert image.format == "PNG" and image.width > image.height > 300
         assert len(np.unique(np.array(image.convert("RGB")).reshape(-1, 3), axis=0)) > 10
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "mean.csv"
-    write_atomically(path, b"old")
-
-    def disk_full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:1])
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", disk_full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]

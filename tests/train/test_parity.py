@@ -139,9 +139,7 @@ def test_gradients_of_all_weights_agree(
         return generator_loss(batch["image"], made.coarse, real, fake, None, config.losses)[0]
 
     def loss_d(params: Any) -> jax.Array:
-        made = generator.apply(
-            {"params": state.generator.params}, batch["labels"], batch["image"]
-        )
+        made = generator.apply({"params": state.generator.params}, batch["labels"], batch["image"])
         real, fake = discriminate(params, batch["image"]), discriminate(params, made.coarse)
         return discriminator_loss(real, fake, config.losses)[0]
 

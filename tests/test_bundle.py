@@ -1,0 +1,208 @@
+"""Model directories: what is saved is what is loaded, and nothing else is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsslic_jax import bundle as bundles
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.classes import class_table
+from dsslic_jax.errors import DsslicError, ModelError
+from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
+
+
+def same_weights(one: Bundle, other: Bundle) -> bool:
+    return one.weights.keys() == other.weights.keys() and all(
+        w.dtype == other.weights[n].dtype and np.array_equal(w, other.weights[n])
+        for n, w in one.weights.items()
+    )
+
+
+@pytest.mark.parametrize("part", [lambda b: b, coarse_part, segnet_part])
+def test_a_model_is_loaded_as_it_was_saved(
+    part: Callable[[Bundle], Bundle], tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    bundle = part(tiny_bundle)
+    bundles.save(bundle, tmp_path / "a" / "model")
+    loaded = bundles.load(tmp_path / "a" / "model")
+    assert same_weights(bundle, loaded)
+    assert replace(loaded, weights={}) == replace(bundle, weights={})
+    assert sorted(path.name for path in (tmp_path / "a" / "model").iterdir()) == [
+        "model.json",
+        "weights.safetensors",
+    ]
+
+
+def test_parameters_nest_by_name(tiny_bundle: Bundle) -> None:
+    tree = tiny_bundle.tree("finenet")
+    kernel = tiny_bundle.weights["finenet/block_0/conv_1/kernel"]
+    assert tree["block_0"]["conv_1"]["kernel"] is kernel
+    assert bundles.flatten(tree, "finenet").keys() == {
+        n for n in tiny_bundle.weights if n.startswith("finenet/")
+    }
+
+
+def test_the_fingerprint_changes_with_every_finenet_array(tiny_bundle: Bundle) -> None:
+    names = [name for name in tiny_bundle.weights if name.startswith("finenet/")]
+    assert len(names) > 10
+    prints = {with_weight(tiny_bundle, name, 1e-3).fingerprint for name in names}
+    assert len(prints) == len(names) and tiny_bundle.fingerprint not in prints
+
+
+def test_the_fingerprint_changes_with_one_weight_of_an_array(tiny_bundle: Bundle) -> None:
+    name = "finenet/head/kernel"
+    last = np.zeros_like(tiny_bundle.weights[name])
+    last[-1, -1, -1, -1] = 1e-6
+    assert with_weight(tiny_bundle, name, last).fingerprint != tiny_bundle.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": 16},
+        {"finenet_blocks": 2},
+        {"norm": "group"},
+        {"upsampling": "bilinear_corners"},
+        {"dtype": "bfloat16"},
+    ],
+)
+def test_the_fingerprint_changes_with_what_a_decoder_computes(
+    change: dict[str, object], tiny_bundle: Bundle
+) -> None:
+    changed = replace(tiny_bundle, model={**tiny_bundle.model, **change})
+    assert changed.fingerprint != tiny_bundle.fingerprint
+
+
+def test_the_fingerprint_does_not_follow_what_only_encoders_use(tiny_bundle: Bundle) -> None:
+    for name in ("compnet/head/kernel", "segnet/params/logits/bias"):
+        assert with_weight(tiny_bundle, name, 1.0).fingerprint == tiny_bundle.fingerprint
+    assert coarse_part(tiny_bundle).fingerprint == tiny_bundle.fingerprint
+    wider = {**tiny_bundle.model, "compnet_width": 5, "round_compact": False}
+    assert replace(tiny_bundle, model=wider).fingerprint == tiny_bundle.fingerprint
+    assert replace(tiny_bundle, coding={}, provenance={}).fingerprint == tiny_bundle.fingerprint
+
+
+def test_a_segnet_alone_has_no_fingerprint(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ModelError, match="SegNet only"):
+        _ = segnet_part(tiny_bundle).fingerprint
+
+
+@pytest.fixture
+def directory(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    bundles.save(tiny_bundle, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("where", [0, 100, -1])
+def test_a_flipped_bit_of_the_weights_is_refused(where: int, directory: Path) -> None:
+    path = directory / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[where] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="not the one model.json describes"):
+        bundles.load(directory)
+
+
+def test_cut_weights_and_those_of_another_model_are_refused(
+    directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = directory / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="not the one model.json describes"):
+        bundles.load(directory)
+    other = tmp_path_factory.mktemp("other")
+    bundles.save(make_bundle(seed=1), other)
+    path.write_bytes((other / "weights.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="not the one model.json describes"):
+        bundles.load(directory)
+
+
+def edit(directory: Path, change: Callable[[dict], object]) -> None:
+    path = directory / "model.json"
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["model"].update(alpha=16), "not as it was written"),
+        (lambda d: d["model"].update(upsampling="bilinear_corners"), "not as it was written"),
+        (lambda d: d["model"].update(dtype="bfloat16"), "not as it was written"),
+        (lambda d: d.update(fingerprint="0" * 16), "not as it was written"),
+        (lambda d: d["model"].pop("norm"), "damaged"),
+        (lambda d: d.pop("fingerprint"), "damaged"),
+        (lambda d: d.pop("weights_sha256"), "damaged"),
+        (lambda d: d.update(format=2), "model format 2, this program reads 1"),
+        (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
+        (lambda d: d.update(classes=[]), "damaged"),
+        (lambda d: d.update(model="small"), "damaged"),
+    ],
+)
+def test_a_tampered_description_is_refused(
+    change: Callable[[dict], object], message: str, directory: Path
+) -> None:
+    edit(directory, change)
+    with pytest.raises(DsslicError, match=message):
+        bundles.load(directory)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])
+def test_a_description_that_is_none_is_refused(text: bytes, directory: Path) -> None:
+    (directory / "model.json").write_bytes(text)
+    with pytest.raises(ModelError, match="damaged model directory"):
+        bundles.load(directory)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_directory_without_one_of_its_files_is_refused(name: str, directory: Path) -> None:
+    (directory / name).unlink()
+    with pytest.raises(ModelError, match=f"no {name} in it"):
+        bundles.load(directory)
+
+
+def test_weights_that_are_no_safetensors_are_refused(directory: Path) -> None:
+    for data in (b"", b"\x80\x04.", b"\xff" * 64):
+        (directory / "weights.safetensors").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        edit(directory, lambda d, sha256=sha256: d.update(weights_sha256=sha256))
+        with pytest.raises(ModelError, match="damaged model directory"):
+            bundles.load(directory)
+
+
+def test_joining_takes_coarse_weights_of_the_first_and_segnet_of_the_second(
+    tiny_bundle: Bundle,
+) -> None:
+    other = make_bundle(seed=1)
+    other = replace(other, provenance={"segnet": {"trained_on": "other"}})
+    for coarse in (tiny_bundle, coarse_part(tiny_bundle)):
+        joined = bundles.join(coarse, other)
+        assert joined.fingerprint == tiny_bundle.fingerprint
+        assert (joined.model, joined.segnet) == (tiny_bundle.model, other.segnet)
+        assert joined.coding == tiny_bundle.coding
+        assert joined.provenance == {
+            "coarse": tiny_bundle.provenance["coarse"],
+            "segnet": {"trained_on": "other"},
+        }
+        assert same_weights(coarse_part(joined), coarse_part(tiny_bundle))
+        assert same_weights(segnet_part(joined), segnet_part(other))
+
+
+def test_joining_parts_that_do_not_fit_is_refused(tiny_bundle: Bundle) -> None:
+    elsewhere = replace(segnet_part(tiny_bundle), classes=class_table("msrc"))
+    with pytest.raises(ModelError, match="label differently: camvid and msrc"):
+        bundles.join(coarse_part(tiny_bundle), elsewhere)
+    for coarse, segnet in (
+        (segnet_part(tiny_bundle), tiny_bundle),
+        (tiny_bundle, coarse_part(tiny_bundle)),
+    ):
+        with pytest.raises(ModelError, match="coarse model first and a SegNet second"):
+            bundles.join(coarse, segnet)

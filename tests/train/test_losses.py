@@ -1,0 +1,93 @@
+"""Loss terms against hand-worked numbers and independent libraries."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.train import losses
+from dsslic_jax.train.ssim import ssim
+
+
+def outputs(*logits: float) -> list[list[jax.Array]]:
+    """Discriminator outputs of two layers a scale, the first a feature equal to 2 x the logit."""
+    return [[jnp.full((1, 2, 2, 3), 2 * v), jnp.full((1, 1, 1, 1), v)] for v in logits]
+
+
+def test_log_loss_is_minus_the_log_of_the_sigmoid_summed_over_scales() -> None:
+    probabilities = 1 / (1 + np.exp(-np.array([0.3, -1.2])))
+    real = losses.adversarial(outputs(0.3, -1.2), True, "log")
+    fake = losses.adversarial(outputs(0.3, -1.2), False, "log")
+    np.testing.assert_allclose(real, -np.log(probabilities).sum(), rtol=1e-6)
+    np.testing.assert_allclose(fake, -np.log(1 - probabilities).sum(), rtol=1e-6)
+
+
+def test_log_loss_is_finite_for_extreme_logits() -> None:
+    assert float(losses.adversarial(outputs(-1e4), True, "log")) == pytest.approx(1e4)
+
+
+def test_least_squares_measures_the_distance_to_one_and_to_zero() -> None:
+    assert float(losses.adversarial(outputs(0.5, 3.0), True, "least_squares")) == 0.25 + 4.0
+    assert float(losses.adversarial(outputs(0.5, 3.0), False, "least_squares")) == 0.25 + 9.0
+
+
+def test_poster_feature_distance_sums_every_layer_of_every_scale() -> None:
+    distance = losses.feature_distance(outputs(1.0, 2.0), outputs(0.5, 0.0), "poster")
+    assert float(distance) == pytest.approx((1.0 + 0.5) + (4.0 + 2.0))
+
+
+def test_reference_feature_distance_leaves_the_logits_out_and_averages_scales() -> None:
+    distance = losses.feature_distance(outputs(1.0, 2.0), outputs(0.5, 0.0), "reference")
+    # one layer before the logits: weight 4 / 1 / 2 scales
+    assert float(distance) == pytest.approx(4 / 1 / 2 * (1.0 + 4.0))
+
+
+def test_unknown_choices_are_refused() -> None:
+    with pytest.raises(ConfigError, match="losses.gan"):
+        losses.adversarial(outputs(0.0), True, "hinge")
+    with pytest.raises(ConfigError, match="losses.features"):
+        losses.feature_distance(outputs(0.0), outputs(0.0), "none")
+    with pytest.raises(ConfigError, match="losses.ssim"):
+        losses.negative_ssim(jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 3)), "none")
+
+
+def test_mean_absolute_refuses_shapes_that_would_broadcast() -> None:
+    with pytest.raises(ValueError, match="shapes differ"):
+        losses.mean_absolute(jnp.zeros((2, 3)), jnp.zeros((1, 3)))
+
+
+def test_vgg_distance_weighs_layers_as_each_choice_says() -> None:
+    real = [jnp.full((1, 2, 2, 1), float(i)) for i in range(1, 6)]
+    fake = [jnp.zeros((1, 2, 2, 1)) for _ in range(5)]
+    assert float(losses.vgg_distance(real, fake, "poster")) == 15.0
+    expected = 1 / 32 + 2 / 16 + 3 / 8 + 4 / 4 + 5
+    assert float(losses.vgg_distance(real, fake, "reference")) == pytest.approx(expected)
+
+
+def test_ssim_equals_scikit_image_s_away_from_the_border() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0, 1, (40, 37, 3))
+    y = np.clip(x + 0.2 * rng.standard_normal(x.shape), 0, 1)
+    _, full = structural_similarity(
+        x,
+        y,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=2,
+        full=True,
+    )
+    ours = jax.jit(ssim)(jnp.asarray(x[None], jnp.float32), jnp.asarray(y[None], jnp.float32))
+    np.testing.assert_allclose(ours, full[5:-5, 5:-5].mean(), rtol=1e-4)
+
+
+def test_ssim_has_a_finite_gradient_on_flat_pictures() -> None:
+    flat = jnp.full((1, 16, 16, 3), 0.5)
+    gradient = jax.grad(lambda y: ssim(flat, y))(flat)
+    assert bool(jnp.all(jnp.isfinite(gradient)))
+    assert float(ssim(flat, flat)) == pytest.approx(1.0)

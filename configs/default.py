@@ -98,11 +98,11 @@ def compression() -> ConfigDict:
 
     config.coding = coding = ConfigDict()
     coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
-    coding.quality = 60  # residual quality, 0 … 100, when the user names none
+    coding.quality = 30  # residual quality, 0 … 100, when the user names none
 
     config.after = after = ConfigDict()
     after.evaluate = False  # compress and measure held-back scenes when training ends
-    after.qualities = (30, 60, 85)  # residual qualities of that table
+    after.qualities = (10, 25, 40)  # residual qualities of that table
     return config
 
 

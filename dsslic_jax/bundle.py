@@ -20,6 +20,7 @@ from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
 
 FORMAT = 1
+# Not the precision of the arithmetic: a stream may be decoded in another one, at a small error in x'.
 DECODER_SETTINGS = (
     "classes",
     "alpha",
@@ -27,7 +28,6 @@ DECODER_SETTINGS = (
     "finenet_blocks",
     "norm",
     "upsampling",
-    "dtype",
 )
 FINGERPRINT_BYTES = 8
 

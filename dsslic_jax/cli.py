@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--labels", type=Path, help="folder of label maps (default: SegNet)")
     evaluate.add_argument("--model", type=Path, required=True, help="model directory")
     evaluate.add_argument("--out", type=Path, required=True, help="folder for streams and tables")
-    evaluate.add_argument("--qualities", default="20,40,60,80", help="residual qualities")
+    evaluate.add_argument("--qualities", default="10,20,30,40,50", help="residual qualities")
     evaluate.add_argument("--limit", type=int, help="only this many pictures")
     evaluate.add_argument("--no-baselines", action="store_true", help="DSSLIC alone")
     evaluate.add_argument("--allow-lossy", action="store_true", help="accept JPEG pictures too")

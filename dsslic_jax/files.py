@@ -1,10 +1,13 @@
-"""Writing files whole or not at all."""
+"""Files from and to the outside: how large a picture may be, and writing whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
 from pathlib import Path
+
+# 134 million: above any picture meant, far below what a hostile header may claim. Checked before allocating.
+MAX_PIXELS = 1 << 27
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -32,6 +32,7 @@ def remember(fingerprint: bytes, directory: Path) -> None:
         temporary.symlink_to(directory.resolve(), target_is_directory=True)
         temporary.replace(link)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         print(f"note: {link} not written ({error}); decode with --model", file=sys.stderr)
 
 

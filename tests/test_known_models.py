@@ -46,12 +46,12 @@ def test_the_newest_directory_of_a_model_counts(folder: Path, tmp_path: Path) ->
 
 
 def test_an_unknown_or_vanished_model_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="0123456789abcdef.*--model"):
+    with pytest.raises(ModelError, match=r"0123456789abcdef.*--model"):
         known_models.find(FINGERPRINT)
     model = model_directory(tmp_path / "model")
     known_models.remember(FINGERPRINT, model)
     model.rename(tmp_path / "moved")
-    with pytest.raises(ModelError, match="0123456789abcdef.*--model"):
+    with pytest.raises(ModelError, match=r"0123456789abcdef.*--model"):
         known_models.find(FINGERPRINT)
 
 

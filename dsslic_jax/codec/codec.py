@@ -20,6 +20,7 @@ from dsslic_jax.codec.coders import LayerDecoder, coder_set, decoder_for
 from dsslic_jax.codec.labels import decode_labels
 from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter
 from dsslic_jax.errors import DataError, StreamError
+from dsslic_jax.files import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class Codec:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise DataError(f"a picture is uint8 [H, W, 3], not {picture.dtype} {picture.shape}")
         height, width = picture.shape[:2]
-        if not 0 < height * width <= container.MAX_PIXELS:
-            raise DataError(f"{width}x{height} pixels: the limit is {container.MAX_PIXELS}")
+        if not 0 < height * width <= MAX_PIXELS:
+            raise DataError(f"{width}x{height} pixels: the limit is {MAX_PIXELS}")
         if not 0 <= quality <= 100:
             raise DataError(f"quality is 0 to 100, not {quality}")
         labels = self.segment(picture) if labels is None else labels

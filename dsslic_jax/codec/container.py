@@ -20,13 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dsslic_jax.errors import StreamError
+from dsslic_jax.files import MAX_PIXELS
 
 MAGIC = b"DSLC"
 VERSION = 1
 COLOUR_RGB = 0
 LAYER_ORDER = "scr"
 LAYER_CODERS = {"s": ("flif", "jxl"), "c": ("flif", "jxl"), "r": ("bpg",)}
-MAX_PIXELS = 1 << 28  # refused before anything is allocated
 CODER_IDS = {"flif": 1, "jxl": 2, "bpg": 16}
 CODER_NAMES = {number: name for name, number in CODER_IDS.items()}
 

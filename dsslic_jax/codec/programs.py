@@ -30,10 +30,10 @@ def find_program(name: str, programs: Mapping[str, str] | None) -> str:
     path = shutil.which(configured or name)
     if path is not None:
         return str(Path(path).absolute())
-    where = f"at {configured!r} (programs.{name})" if configured else "on PATH"
+    where = f"at {configured!r}" if configured else "on PATH"
     raise CoderUnavailable(
-        f"{name} is not {where}. Build or download {_SOURCES[name]} and put it on PATH or name it "
-        f"under programs.{name}; to code with pip packages only, use --codecs embedded"
+        f"{name} is not {where}. Build or download {_SOURCES[name]} and put it on PATH or name "
+        f"it with --program {name}=PATH; to code with pip packages only, use --codecs embedded"
     )
 
 

@@ -11,10 +11,7 @@ from PIL import Image
 
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.errors import DataError
-
-# 8192 x 8192: above any picture of the data sets, far below what exhausts memory. Checked on the
-# size a file declares, before its pixels are decoded.
-MAX_PICTURE_PIXELS = 1 << 26
+from dsslic_jax.files import MAX_PIXELS
 
 
 class UnreadablePicture(DataError):
@@ -36,7 +33,7 @@ def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray
 
     Raises:
       UnreadablePicture: missing, not a JPEG or PNG, or damaged.
-      DataError: more than MAX_PICTURE_PIXELS pixels, or more than 8 bits per sample.
+      DataError: more than MAX_PIXELS pixels, or more than 8 bits per sample.
     """
     name = name or str(file)
     return np.asarray(_decode(file, name, _refuse_deep_samples).convert("RGB"))
@@ -84,9 +81,9 @@ def _decode(
 
 def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
     width, height = image.size
-    if width * height > MAX_PICTURE_PIXELS:
+    if width * height > MAX_PIXELS:
         raise DataError(
-            f"{name}: {width}x{height} pixels are more than the limit of {MAX_PICTURE_PIXELS}; "
+            f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS}; "
             "scale the picture down first"
         )
 

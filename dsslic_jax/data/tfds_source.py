@@ -79,7 +79,7 @@ def _refuse_instance_maps(builder: str) -> None:
     name promises. Source: CSAILVision/placeschallenge, instancesegmentation/README.md and
     instanceInfo100_val.txt.
     """
-    if builder.split("/")[0] == "scene_parse150":
+    if builder.split("/", maxsplit=1)[0] == "scene_parse150":
         raise DataError(
             "scene_parse150 of tfds holds instance annotations of 100 object categories (red: "
             "category, green: instance), not the 150-class map; prepare ade20k_150 with "

@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from dsslic_jax.data.elements import Element
-from dsslic_jax.data.pictures import MAX_PICTURE_PIXELS
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.files import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ def resized(element: Element, size: tuple[int, int]) -> Element:
     """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already.
 
     Raises:
-      DataError: `size` has more than MAX_PICTURE_PIXELS pixels, as when a sliver is enlarged.
+      DataError: `size` has more than MAX_PIXELS pixels, as when a sliver is enlarged.
     """
     if element["labels"].shape == size:
         return element
-    if size[0] * size[1] > MAX_PICTURE_PIXELS:
+    if size[0] * size[1] > MAX_PIXELS:
         height, width = element["labels"].shape
         raise DataError(
             f"{element['name']}: {width}x{height} pixels would become {size[1]}x{size[0]} to fit "

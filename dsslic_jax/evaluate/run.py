@@ -38,7 +38,7 @@ from dsslic_jax.metrics import ms_ssim, psnr_rgb_db
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
 
-DEFAULT_QUALITIES = (20, 40, 60, 80)
+DEFAULT_QUALITIES = (10, 20, 30, 40, 50)
 PACKAGES = ("dsslic_jax", "jax", "flax", "numpy", "scipy", "pillow", "imagecodecs", "av")
 PILLOW_LIBRARIES = ("jpg", "libjpeg_turbo", "jpg_2000", "webp", "avif")
 

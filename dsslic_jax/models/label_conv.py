@@ -6,15 +6,18 @@ kernel[tap, label(y + tap)]. With 151 classes that is about 150 times fewer oper
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from dsslic_jax.models.layers import Dtype, normal_init, pad, valid_conv
 
-# Fewest classes for which the look-up is the faster form on CPU, forwards and backwards together
+# Fewest classes for which the look-up is the faster form on CPU: forwards, and forwards with backwards
 # (benchmarks/label_conv.py). Accelerators get the dense form: gathers waste their matrix units.
-LOOKUP_MIN_CLASSES_CPU = 48
+LOOKUP_MIN_CLASSES = 35
+LOOKUP_MIN_CLASSES_TRAINING = 128
 
 
 def one_hot_conv_dense(labels: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -55,6 +58,41 @@ def _lookup_backward(
 one_hot_conv_lookup.defvjp(_lookup_forward, _lookup_backward)
 
 
+def label_conv_dense(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> jax.Array:
+    """VALID convolution of concat(one-hot labels, picture): [B, H, W], [B, H, W, C], [kh, kw, K + C, O]."""
+    classes = kernel.shape[2] - picture.shape[-1]
+    one_hot = jax.nn.one_hot(labels, classes, dtype=kernel.dtype)
+    return valid_conv(jnp.concatenate([one_hot, picture], axis=-1), kernel)
+
+
+def label_conv_lookup(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The same function as `label_conv_dense`, its one-hot part by class look-up."""
+    classes = kernel.shape[2] - picture.shape[-1]
+    of_labels, of_picture = kernel[:, :, :classes], kernel[:, :, classes:]
+    return one_hot_conv_lookup(labels, of_labels) + valid_conv(picture, of_picture)
+
+
+@jax.custom_vjp
+def label_conv_cpu(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The same function again, in the form that is faster on CPU with or without a gradient."""
+    classes = kernel.shape[2] - picture.shape[-1]
+    form = label_conv_lookup if classes >= LOOKUP_MIN_CLASSES else label_conv_dense
+    return form(labels, picture, kernel)
+
+
+def _cpu_forward(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
+    classes = kernel.shape[2] - picture.shape[-1]
+    form = label_conv_lookup if classes >= LOOKUP_MIN_CLASSES_TRAINING else label_conv_dense
+    return jax.vjp(lambda p, k: form(labels, p, k), picture, kernel)
+
+
+def _cpu_backward(pullback: Any, gradient: jax.Array) -> tuple[None, jax.Array, jax.Array]:
+    return None, *pullback(gradient)
+
+
+label_conv_cpu.defvjp(_cpu_forward, _cpu_backward)
+
+
 class LabelConv(nn.Module):
     """KxK reflection-padded convolution of concat(one-hot labels, picture).
 
@@ -77,21 +115,14 @@ class LabelConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
         labels = pad(labels, size // 2, "reflect")
         picture = pad(picture.astype(self.dtype), size // 2, "reflect")
-        of_labels, of_picture = kernel[:, :, : self.classes], kernel[:, :, self.classes :]
-
-        def dense(labels: jax.Array, picture: jax.Array) -> jax.Array:
-            one_hot = jax.nn.one_hot(labels, self.classes, dtype=self.dtype)
-            return valid_conv(jnp.concatenate([one_hot, picture], axis=-1), kernel)
-
-        def lookup(labels: jax.Array, picture: jax.Array) -> jax.Array:
-            return one_hot_conv_lookup(labels, of_labels) + valid_conv(picture, of_picture)
-
-        if self.method == "auto" and self.classes >= LOOKUP_MIN_CLASSES_CPU:
-            y = jax.lax.platform_dependent(labels, picture, cpu=lookup, default=dense)
-        elif self.method in ("auto", "dense"):
-            y = dense(labels, picture)
+        if self.method == "auto":
+            y = jax.lax.platform_dependent(
+                labels, picture, kernel, cpu=label_conv_cpu, default=label_conv_dense
+            )
+        elif self.method == "dense":
+            y = label_conv_dense(labels, picture, kernel)
         elif self.method == "lookup":
-            y = lookup(labels, picture)
+            y = label_conv_lookup(labels, picture, kernel)
         else:
             raise ValueError(f'label_conv must be "auto", "dense" or "lookup", not {self.method!r}')
         return y + bias

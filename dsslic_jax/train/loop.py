@@ -50,7 +50,7 @@ def resolve(config: Any) -> Any:
 def train(config: Any, workdir: Path) -> Path | None:
     """Trains `config` in `workdir`, going on from its newest checkpoint.
 
-    Returns the model directory, or None where SIGTERM ended the run early (its state is saved).
+    Returns the model directory, or None where SIGTERM ended the run early (state and model are saved).
     """
     config = resolve(config)
     mesh = sharding.data_mesh()
@@ -94,12 +94,12 @@ def train(config: Any, workdir: Path) -> Path | None:
                 break
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
-    if int(state.step) < config.train.steps:
-        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
-        return None
     directory = workdir / "model"
     if jax.process_index() == 0:
         bundles.save(task.bundle(_local(state)), directory)
+    if int(state.step) < config.train.steps:
+        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
+        return None
     return directory
 
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec, Decoded
+from dsslic_jax.codec.jxl import Jxl
 from dsslic_jax.codec.labels import decode_labels
-from dsslic_jax.errors import CoderFailed, DataError, ModelError, StreamError
+from dsslic_jax.errors import CoderFailed, DataError, DsslicError, ModelError, StreamError
 from tests.codec.pictures import psnr_db, smooth_picture
 from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
 
@@ -145,7 +148,7 @@ def test_without_labels_segnet_makes_them_and_never_void(
 
 
 def test_without_labels_or_segnet_the_ways_out_are_named(decoder: Codec) -> None:
-    with pytest.raises(ModelError, match="--labels.*dsslic join"):
+    with pytest.raises(ModelError, match=r"--labels.*dsslic join"):
         decoder.encode(smooth_picture(20, 32))
 
 
@@ -237,8 +240,6 @@ def test_a_header_that_contradicts_its_fingerprint_is_refused(
 
 def test_labels_beyond_the_class_table_are_refused(encoder: Codec, decoder: Codec) -> None:
     layers = layers_of(encoder.encode(smooth_picture(20, 32), label_map(20, 32)))
-    from dsslic_jax.codec.jxl import Jxl
-
     bad = ("s", "jxl", Jxl().encode(np.full((20, 32), 12, np.uint8)))
     with pytest.raises(StreamError, match="holds label 12; class table camvid has 12"):
         decoder.decode(stream(decoder, (20, 32), [bad, *layers[1:]]))
@@ -258,3 +259,25 @@ def test_a_declared_giant_costs_no_memory(encoder: Codec, decoder: Codec) -> Non
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@given(
+    st.integers(0, 2),
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=3),
+    st.integers(0, 40),
+)
+def test_damage_behind_a_right_checksum_gives_a_picture_or_a_refusal(
+    encoder: Codec, decoder: Codec, which: int, edits: list[tuple[int, int]], cut: int
+) -> None:
+    layers = layers_of(encoder.encode(smooth_picture(20, 32), label_map(20, 32)))
+    kind, coder, payload = layers[which]
+    changed = bytearray(payload)
+    for offset, value in edits:
+        changed[offset % len(changed)] = value
+    layers[which] = (kind, coder, bytes(changed[: max(len(changed) - cut, 0)]))
+    try:
+        decoded = decoder.decode(stream(decoder, (20, 32), layers))
+    except DsslicError:
+        return
+    assert decoded.picture.shape == (20, 32, 3) and decoded.labels.max() < 12

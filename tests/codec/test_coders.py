@@ -44,7 +44,7 @@ def test_a_missing_program_is_named_before_any_work(missing, programs, no_progra
         coder_set("external", present)
     message = str(caught.value)
     assert message.startswith(f"{missing} is not on PATH")
-    assert f"programs.{missing}" in message
+    assert f"--program {missing}=PATH" in message
     assert "https://" in message
     assert "--codecs embedded" in message
 

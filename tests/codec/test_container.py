@@ -152,7 +152,7 @@ def test_what_this_version_does_not_know_is_refused(edits: dict[int, int], messa
 
 @pytest.mark.parametrize("data", [b"", b"DSLC", b"\x89PNG\r\n\x1a\n" + bytes(60)])
 def test_other_files_are_refused(data: bytes) -> None:
-    with pytest.raises(StreamError, match="not a .dsslic stream"):
+    with pytest.raises(StreamError, match=r"not a \.dsslic stream"):
         container.read_header(data)
 
 

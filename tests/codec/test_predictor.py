@@ -95,7 +95,7 @@ def test_segnet_never_answers_void(tiny_bundle: Bundle) -> None:
 
 
 def test_what_a_model_directory_does_not_hold_is_named(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ModelError, match="--labels.*dsslic join"):
+    with pytest.raises(ModelError, match=r"--labels.*dsslic join"):
         Segmenter(coarse_part(tiny_bundle))
     with pytest.raises(ModelError, match="no coarse model, only a SegNet"):
         CoarsePredictor(segnet_part(tiny_bundle))

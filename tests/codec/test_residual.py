@@ -39,9 +39,7 @@ def test_a_constant_residual_is_exact_whatever_its_coder_does(level: int) -> Non
     mapped, residual_range = residual.to_picture(picture, prediction)
     assert residual_range == (level, level) and not mapped.any()
     noisy = np.random.default_rng(0).integers(0, 256, mapped.shape, dtype=np.uint8)
-    np.testing.assert_array_equal(
-        residual.add_picture(prediction, noisy, residual_range), picture
-    )
+    np.testing.assert_array_equal(residual.add_picture(prediction, noisy, residual_range), picture)
 
 
 @pytest.mark.parametrize("largest", [1, 60, 127, 128, 200, 255])

@@ -102,7 +102,7 @@ def test_picture_over_the_pixel_limit_is_refused_before_decoding(side: int) -> N
 
 
 def test_picture_at_the_pixel_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MAX_PICTURE_PIXELS", 12)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 12)
     assert read_picture(png_of(np.zeros((3, 4, 3), np.uint8)), "x").shape == (3, 4, 3)
     with pytest.raises(DataError, match="limit of 12"):
         read_picture(png_of(np.zeros((3, 5, 3), np.uint8)), "x")

@@ -29,8 +29,8 @@ def pictures(batches: list[dict[str, np.ndarray]]) -> list[bytes]:
 
 def assert_same_batch(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> None:
     assert set(left) == set(right) == {"image", "labels"}
-    for key in left:
-        np.testing.assert_array_equal(left[key], right[key])
+    for key, array in left.items():
+        np.testing.assert_array_equal(array, right[key])
 
 
 def test_batches_have_the_documented_shape(data_config: ConfigDict) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,4 +64,4 @@ def _file(pixels: np.ndarray, file_format: str, **options: int) -> bytes:
 
 def _split(data: bytes, lengths: dict[str, int]) -> list[bytes]:
     ends = np.cumsum(list(lengths.values()))
-    return [data[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [data[start:end] for start, end in pairwise(ends)]

@@ -82,14 +82,26 @@ def test_looking_classes_up_is_the_one_hot_convolution(classes: int) -> None:
     assert np.abs(dense).max() > 1
 
 
-def test_a_label_conv_is_the_same_by_every_method() -> None:
-    labels = jnp.asarray(RNG.integers(0, 60, (1, 16, 16)))
+@pytest.mark.parametrize("classes", [12, 60, 140])  # dense, looked up forwards, looked up both ways
+def test_a_label_conv_and_its_gradient_are_the_same_by_every_method(classes: int) -> None:
+    labels = jnp.asarray(RNG.integers(0, classes, (1, 16, 16)))
     picture = jnp.asarray(RNG.standard_normal((1, 16, 16, 3)), jnp.float32)
-    modules = [LabelConv(4, 60, method=m) for m in ("dense", "lookup", "auto")]
+    modules = [LabelConv(4, classes, method=m) for m in ("dense", "lookup", "auto")]
     params = modules[0].init(jax.random.key(1), labels, picture)
     outputs = [jax.jit(m.apply)(params, labels, picture) for m in modules]
-    np.testing.assert_allclose(outputs[1], outputs[0], atol=2e-6)
-    np.testing.assert_allclose(outputs[2], outputs[0], atol=2e-6)
+    gradients = [
+        jax.jit(jax.grad(lambda p, x, m=m: jnp.sum(m.apply(p, labels, x) ** 2), (0, 1)))(
+            params, picture
+        )
+        for m in modules
+    ]
+    for output, gradient in zip(outputs[1:], gradients[1:], strict=True):
+        np.testing.assert_allclose(output, outputs[0], atol=2e-6)
+        for ours, expected in zip(
+            jax.tree.leaves(gradient), jax.tree.leaves(gradients[0]), strict=True
+        ):
+            np.testing.assert_allclose(ours, expected, atol=1e-4)
+            assert np.abs(expected).max() > 0.1
 
 
 def test_a_wide_label_conv_is_looked_up_on_cpu_only() -> None:
@@ -123,9 +135,7 @@ def test_rounding_to_8_bits_passes_gradients_straight_through() -> None:
 
 def test_initial_weights_follow_the_seed_and_the_path() -> None:
     module, x = layers.Conv(64, 3), jax.ShapeDtypeStruct((1, 8, 8, 32), jnp.float32)
-    first, again, other = (
-        layers.init_params(module, seed, x)["params"] for seed in (1, 1, 2)
-    )
+    first, again, other = (layers.init_params(module, seed, x)["params"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first["kernel"], again["kernel"])
     assert np.abs(first["kernel"] - other["kernel"]).max() > 0.01
     assert abs(first["kernel"].std() - 0.02) < 0.001

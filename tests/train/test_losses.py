@@ -47,11 +47,11 @@ def test_reference_feature_distance_leaves_the_logits_out_and_averages_scales() 
 
 
 def test_unknown_choices_are_refused() -> None:
-    with pytest.raises(ConfigError, match="losses.gan"):
+    with pytest.raises(ConfigError, match=r"losses\.gan"):
         losses.adversarial(outputs(0.0), True, "hinge")
-    with pytest.raises(ConfigError, match="losses.features"):
+    with pytest.raises(ConfigError, match=r"losses\.features"):
         losses.feature_distance(outputs(0.0), outputs(0.0), "none")
-    with pytest.raises(ConfigError, match="losses.ssim"):
+    with pytest.raises(ConfigError, match=r"losses\.ssim"):
         losses.negative_ssim(jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 16, 16, 3)), "none")
 
 

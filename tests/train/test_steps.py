@@ -75,7 +75,9 @@ def weights_that_matter(state: Any) -> Any:
 
     def keep(path: Any, leaf: Any) -> Any:
         names = [part.key for part in path if hasattr(part, "key")]
-        free = names[-2] in ("head", "logits") or names[-2:-1] == ["conv_0"] and "scale" in names[0]
+        free = names[-2] in ("head", "logits") or (
+            names[-2:-1] == ["conv_0"] and "scale" in names[0]
+        )
         return leaf if names[-1] == "kernel" or free else np.zeros(())
 
     return [
@@ -94,7 +96,7 @@ def test_every_term_is_named_and_finite(one_device: tuple[Any, list[dict[str, fl
 
 
 def test_both_players_and_both_halves_of_the_generator_move(
-    one_device: tuple[Any, list[dict[str, float]]]
+    one_device: tuple[Any, list[dict[str, float]]],
 ) -> None:
     before = init_state(resolve(small_compression()))
     after = one_device[0]
@@ -108,7 +110,7 @@ def test_both_players_and_both_halves_of_the_generator_move(
 
 
 def test_alternating_and_simultaneous_updates_are_two_algorithms(
-    one_device: tuple[Any, list[dict[str, float]]]
+    one_device: tuple[Any, list[dict[str, float]]],
 ) -> None:
     config = small_compression()
     config.train.update_order = "simultaneous"

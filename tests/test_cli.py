@@ -1,0 +1,294 @@
+"""The command `dsslic`: round trips through files and processes, and one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dsslic_jax import bundle as bundles
+from dsslic_jax import cli, known_models
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.codec import container
+from dsslic_jax.codec.codec import Codec
+from tests.codec.pictures import smooth_picture
+from tests.conftest import ROOT
+from tests.model_fixture import coarse_part, make_bundle, segnet_part
+
+SIZE = 20, 32  # padded to 32x32
+PICTURE = smooth_picture(*SIZE)
+LABELS = (np.indices(SIZE).sum(0) // 8).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known models and the working directory are this test's own."""
+    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "known"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Image.fromarray(PICTURE).save("picture.png")
+    Image.fromarray(LABELS).save("labels.png")
+
+
+@pytest.fixture(scope="module")
+def stream(tiny_bundle: Bundle) -> bytes:
+    return Codec(tiny_bundle).encode(PICTURE, LABELS)
+
+
+def read(path: str | Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line that a command says as it fails; it must leave no file behind."""
+    before = sorted(Path().rglob("*"))
+    assert run(*arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.endswith("\n") and said.err.count("\n") == 1
+    assert sorted(Path().rglob("*")) == before
+    command = f"dsslic {arguments[0]}: "
+    assert said.err.startswith(command)
+    return said.err.removeprefix(command).rstrip()
+
+
+def subprocess_of(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Another process, with the settings that tests run under."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_importing_the_command_loads_nothing_heavy() -> None:
+    heavy = {"jax", "flax", "av", "imagecodecs", "matplotlib", "tensorflow", "grain", "scipy"}
+    program = f"import sys, dsslic_jax.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess_of("-c", program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_a_fresh_process_decodes_to_the_encoders_pixels(
+    tiny_bundle: Bundle, tiny_model: Path
+) -> None:
+    encode = ("encode", "picture.png", "picture.dsslic", "--model", tiny_model)
+    done = subprocess_of("-m", "dsslic_jax", *encode, "--labels", "labels.png", "--quality", 80)
+    assert done.returncode == 0, done.stderr
+    here = Codec(tiny_bundle).decode(Path("picture.dsslic").read_bytes())
+    for upto, expected in (("c", here.coarse), ("r", here.picture)):
+        # No --model: the encoder left a link to it.
+        arguments = ("decode", "picture.dsslic", f"{upto}.png", "--upto", upto)
+        done = subprocess_of("-m", "dsslic_jax", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        np.testing.assert_array_equal(read(f"{upto}.png"), expected)
+    np.testing.assert_array_equal(here.labels, LABELS)
+
+
+def test_encoding_without_labels_asks_segnet_and_reports_the_stream(
+    tiny_bundle: Bundle, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("encode", "picture.png", "out/new.dsslic", "--model", tiny_model) == 0
+    data = Path("out/new.dsslic").read_bytes()
+    said = capsys.readouterr()
+    assert f"{len(data)} bytes, {8 * len(data) / 640:.4f} bits per pixel" in said.out
+    assert said.err == ""
+    codec = Codec(tiny_bundle)
+    np.testing.assert_array_equal(codec.decode(data, "s").labels, codec.segment(PICTURE))
+
+
+def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.dsslic").write_bytes(stream)
+    assert run("info", "a.dsslic", "--json") == 0
+    described = json.loads(capsys.readouterr().out)
+    lengths = container.layer_lengths(stream)
+    assert described == {
+        "width": 32,
+        "height": 20,
+        "classes": "camvid",
+        "alpha": 8,
+        "model": container.read_header(stream).fingerprint.hex(),
+        "bytes": len(stream),
+        "bits_per_pixel": 8 * len(stream) / 640,
+        "header_bytes": 60,
+        "layers": [
+            {"layer": kind, "coder": coder, "bytes": lengths[kind], "whole": True}
+            for kind, coder in (("s", "jxl"), ("c", "jxl"), ("r", "bpg"))
+        ],
+    }
+    Path("a.dsslic").write_bytes(stream[:-1])
+    assert run("info", "a.dsslic", "--json") == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert [layer["whole"] for layer in layers] == [True, True, False]
+    assert run("info", "a.dsslic") == 0
+    assert f"layer r: bpg, {lengths['r']} bytes (cut off)" in capsys.readouterr().out
+
+
+def test_labels_decode_to_a_palette_picture_of_ids_without_a_model(
+    stream: bytes, tiny_bundle: Bundle
+) -> None:
+    Path("a.dsslic").write_bytes(stream)
+    assert run("decode", "a.dsslic", "s.png", "--upto", "s") == 0
+    with Image.open("s.png") as picture:
+        assert picture.mode == "P"
+        np.testing.assert_array_equal(np.asarray(picture), LABELS)
+        palette = np.array(tiny_bundle.classes.palette, np.uint8)
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), palette[LABELS])
+
+
+def test_decoded_labels_serve_to_encode_again(stream: bytes, tiny_model: Path) -> None:
+    Path("a.dsslic").write_bytes(stream)
+    assert run("decode", "a.dsslic", "s.png", "--upto", "s") == 0
+    options = ("--model", tiny_model, "--labels", "s.png")
+    assert run("encode", "picture.png", "b.dsslic", *options) == 0
+    assert Path("b.dsslic").read_bytes() == stream
+
+
+def test_a_cut_stream_decodes_to_its_last_whole_layer_and_says_so(
+    stream: bytes, tiny_bundle: Bundle, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.dsslic").write_bytes(stream[:-1])
+    assert run("decode", "a.dsslic", "a.png", "--model", tiny_model) == 0
+    assert "decoded up to layer c" in capsys.readouterr().err
+    np.testing.assert_array_equal(read("a.png"), Codec(tiny_bundle).decode(stream).coarse)
+    lengths = container.layer_lengths(stream)
+    Path("b.dsslic").write_bytes(stream[: 60 + lengths["s"]])
+    said = refusal(capsys, "decode", "b.dsslic", "b.png", "--model", tiny_model)
+    assert "only --upto s" in said
+    assert run("decode", "b.dsslic", "b.png", "--upto", "s") == 0
+    np.testing.assert_array_equal(read("b.png"), LABELS)
+
+
+def test_join_adds_a_segnet(
+    tiny_bundle: Bundle, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundles.save(coarse_part(tiny_bundle), Path("coarse"))
+    bundles.save(segnet_part(tiny_bundle), Path("segnet"))
+    assert "--labels" in refusal(capsys, "encode", "picture.png", "a.dsslic", "--model", "coarse")
+    assert run("join", "joined", "--model", "coarse", "--segnet", "segnet") == 0
+    assert tiny_bundle.fingerprint.hex() in capsys.readouterr().out
+    for name in ("model.json", "weights.safetensors"):
+        assert Path("joined", name).read_bytes() == (tiny_model / name).read_bytes()
+    said = refusal(capsys, "join", "again", "--model", "segnet", "--segnet", "coarse")
+    assert "coarse model first" in said
+
+
+def test_what_is_missing_or_unfit_is_told_in_one_line(
+    tiny_model: Path, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("no.dsslic").write_bytes(Path("picture.png").read_bytes())
+    Path("folder").mkdir()
+    Image.fromarray(LABELS + np.uint8(9)).save("unknown_ids.png")
+    bundles.save(segnet_part(tiny_bundle), Path("segnet"))
+    model = ("--model", tiny_model)
+    encode, decode = ("encode", "picture.png", "out.dsslic"), ("decode", "no.dsslic", "out.png")
+    for arguments, message in (
+        (("encode", "none.png", "out.dsslic", *model), "none.png"),
+        (("encode", "no.dsslic/x", "out.dsslic", *model), "no.dsslic/x"),
+        ((*encode, "--model", "nowhere"), "nowhere is not a model directory: no model.json in it"),
+        ((*encode, "--model", "segnet"), "holds no coarse model"),
+        ((*encode, *model, "--labels", "none.png"), "none.png"),
+        ((*encode, *model, "--labels", "picture.png"), "single-channel"),
+        ((*encode, *model, "--labels", "unknown_ids.png"), "unknown_ids.png: label id 12"),
+        ((*encode, *model, "--quality", 101), "quality is 0 to 100, not 101"),
+        ((*encode, *model, "--program", "flif"), "--program flif: write flif=PATH"),
+        ((*encode, *model, "--program", "gcc=/bin/cc"), "--program gcc=/bin/cc: write flif=PATH"),
+        (("encode", "picture.png", "folder", *model), "folder: Is a directory"),
+        (("decode", "none.dsslic", "out.png"), "none.dsslic: No such file"),
+        (decode, "not a .dsslic stream"),
+        ((*decode, *model), "not a .dsslic stream"),
+        ((*decode, "--upto", "s"), "not a .dsslic stream"),
+        (("decode", "no.dsslic", "out.jpg"), "out.jpg: decoded pictures are written as .png"),
+        (("info", "no.dsslic"), "not a .dsslic stream"),
+        (("info", "folder"), "folder: Is a directory"),
+        (("join", "out", "--model", "nowhere", "--segnet", tiny_model), "nowhere is not a model"),
+        (("join", "out", *model, "--segnet", "nowhere"), "nowhere is not a model"),
+        (("evaluate", "--images", ".", *model, "--out", "out", "--qualities", "a"), "--qualities"),
+    ):
+        assert message in refusal(capsys, *arguments)
+
+
+def test_decoding_finds_no_model_or_the_wrong_one(
+    stream: bytes, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.dsslic").write_bytes(stream)
+    fingerprint = tiny_bundle.fingerprint.hex()
+    said = refusal(capsys, "decode", "a.dsslic", "a.png")
+    assert fingerprint in said and "--model" in said
+    other = coarse_part(make_bundle(seed=1))
+    bundles.save(other, Path("other"))
+    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", "other")
+    assert fingerprint in said and other.fingerprint.hex() in said
+    known_models.remember(tiny_bundle.fingerprint, Path("other"))  # trained anew since
+    assert other.fingerprint.hex() in refusal(capsys, "decode", "a.dsslic", "a.png")
+
+
+def test_a_damaged_stream_leaves_no_picture(
+    stream: bytes, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = bytearray(stream)
+    damaged[-1] ^= 1
+    Path("a.dsslic").write_bytes(damaged)
+    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", tiny_model)
+    assert "layer r is damaged" in said
+    assert "layer r is damaged" in refusal(capsys, "info", "a.dsslic")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    stream: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.dsslic").write_bytes(stream)
+
+    def disk_full(self: Path, data: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device")  # as write(2) reports it: no file's name
+
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--upto", "s")
+    assert said == "No space left on device"
+
+
+@pytest.mark.parametrize("arguments", [[], ["shrink"], ["decode", "a", "b", "--upto", "x"]])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_streams_of_external_programs_decode_alike_with_and_without_them(
+    programs: dict[str, str], tiny_model: Path
+) -> None:
+    options = [f"--program={name}={path}" for name, path in programs.items()]
+    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--labels", "labels.png")
+    assert run(*encode, "--codecs", "external", *options) == 0
+    header = container.read_header(Path("a.dsslic").read_bytes())
+    assert [layer.coder for layer in header.layers] == ["flif", "flif", "bpg"]
+    assert run("decode", "a.dsslic", "external.png", "--codecs", "external", *options) == 0
+    flif_only = f"--program=flif={programs['flif']}"
+    assert run("decode", "a.dsslic", "embedded.png", "--codecs", "embedded", flif_only) == 0
+    np.testing.assert_array_equal(read("external.png"), read("embedded.png"))
+    assert np.abs(read("embedded.png").astype(int) - PICTURE).mean() < 8
+    assert run("decode", "a.dsslic", "s.png", "--upto", "s", flif_only) == 0
+    np.testing.assert_array_equal(read("s.png"), LABELS)
+
+
+@pytest.mark.parametrize("missing", ["flif", "bpgenc", "bpgdec"])
+def test_a_missing_program_is_named_and_nothing_written(
+    missing: str,
+    programs: dict[str, str],
+    tiny_model: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    options = [f"--program={name}={path}" for name, path in programs.items() if name != missing]
+    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--codecs", "external")
+    said = refusal(capsys, *encode, "--labels", "labels.png", *options)
+    assert said.startswith(f"{missing} is not on PATH") and "--codecs embedded" in said

@@ -57,6 +57,9 @@ def _shared() -> ConfigDict:
     train.save_every = 1000  # steps between checkpoints
     train.keep = 2  # checkpoints kept
     train.sample_every = 1000  # steps between sample grids; 0: none
+
+    config.after = after = ConfigDict()
+    after.evaluate = False  # measure data.eval_split when training ends
     return config
 
 
@@ -100,9 +103,7 @@ def compression() -> ConfigDict:
     coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
     coding.quality = 30  # residual quality, 0 … 100, when the user names none
 
-    config.after = after = ConfigDict()
-    after.evaluate = False  # compress and measure held-back scenes when training ends
-    after.qualities = (10, 25, 40)  # residual qualities of that table
+    config.after.qualities = (10, 25, 40)  # residual qualities of the table
     return config
 
 

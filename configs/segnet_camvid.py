@@ -24,4 +24,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.pyramid_width = 64
     config.optimizer.update({"name": "adam", "learning_rate": 1e-3, "weight_decay": 1e-5})
     config.train.update({"batch_size": 8, "steps": 4000})
+    config.data.eval_split = "test"
+    config.after.evaluate = True
     return default.finish(config, variant)

@@ -49,10 +49,16 @@ def _run(workdir: Path) -> None:
     if model is None or jax.process_index() != 0:
         return
     print(f"model: {model}")
-    if _CONFIG.value.task == "compression" and _CONFIG.value.after.evaluate:
+    if not _CONFIG.value.after.evaluate:
+        return
+    if _CONFIG.value.task == "compression":
         from dsslic_jax.evaluate.held_back import measure_held_back
 
         measure_held_back(_CONFIG.value, model, workdir)
+    else:
+        from dsslic_jax.evaluate.segmentation import measure_segmentation
+
+        measure_segmentation(_CONFIG.value, model)
 
 
 if __name__ == "__main__":

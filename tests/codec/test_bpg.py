@@ -163,7 +163,7 @@ def test_colours_agree_with_pillow_to_the_last_step() -> None:
 def test_the_file_begins_as_the_bpg_specification_says() -> None:
     data = EmbeddedBpg().encode(smooth_picture(48, 300), 50)
     assert data[:9].hex() == "425047fb" + "60" + "00" + "822c" + "30"  # 4:4:4 8 bit, YCbCr, 300, 48
-    _, start = read_ue7(data, 9)
+    length, start = read_ue7(data, 9)
     assert length == len(data) - start
 
 
@@ -239,7 +239,7 @@ def test_extension_data_is_skipped(sound: bytes) -> None:
 def test_a_second_sps_cannot_smuggle_in_another_size(sound: bytes) -> None:
     _, stream, _ = bpg_file.demux(EmbeddedBpg().encode(smooth_picture(400, 400), 0))
     foreign = b"\x00\x00\x01" + bpg_file.split_nal_units(stream)[1]
-    _, start = read_ue7(sound, 8)
+    length, start = read_ue7(sound, 8)
     smuggled = sound[:8] + write_ue7(length + len(foreign)) + sound[start:] + foreign
     with pytest.raises(CoderFailed, match="unit of type 33"):
         EmbeddedBpg().decode(smuggled, (40, 56, 3))

@@ -164,7 +164,10 @@ def tiny(config: ConfigDict) -> ConfigDict:
 
 
 def finish(config: ConfigDict, variant: str = "") -> ConfigDict:
-    """Applies the `:variant` of `--config=FILE:variant` ("" or "tiny") and locks the keys."""
-    if variant not in ("", "tiny"):
-        raise ValueError(f'configuration variant must be "tiny" or nothing, not {variant!r}')
-    return (tiny(config) if variant else config).lock()
+    """Applies the `:variant` of `--config=FILE:variant` ("", "tiny" or "reference") and locks the keys."""
+    variants = {"": lambda config: config, "tiny": tiny}
+    if config.task == "compression":
+        variants["reference"] = use_reference_choices
+    if variant not in variants:
+        raise ValueError(f"configuration variant {variant!r} is none of {', '.join(variants)}")
+    return variants[variant](config).lock()

@@ -5,6 +5,7 @@ A folder of links named by fingerprint: $DSSLIC_MODELS, by default ~/.local/shar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -32,7 +33,8 @@ def remember(fingerprint: bytes, directory: Path) -> None:
         temporary.symlink_to(directory.resolve(), target_is_directory=True)
         temporary.replace(link)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         print(f"note: {link} not written ({error}); decode with --model", file=sys.stderr)
 
 

@@ -25,8 +25,6 @@ trap 'rm -f -- "$archive"' EXIT
 git archive --format=tar.gz --output="$archive" HEAD
 run gcloud compute tpus tpu-vm scp "$archive" "$name:dsslic_jax.tar.gz" --zone="$zone" --worker=all
 printf -v train '%q ' .venv/bin/python -m dsslic_jax.main --distributed --config="$config" --workdir="$workdir" "$@"
-run gcloud compute tpus tpu-vm ssh "$name" --zone="$zone" --worker=all --command="
-  set -eu; mkdir -p dsslic_jax; tar -xzf dsslic_jax.tar.gz -C dsslic_jax; cd dsslic_jax
-  [ -x .venv/bin/python ] || python3 -m venv .venv
-  .venv/bin/pip install --quiet --editable '.[tpu]'
-  $train"
+remote="set -eu; mkdir -p dsslic_jax; tar -xzf dsslic_jax.tar.gz -C dsslic_jax; cd dsslic_jax"
+remote+="; [ -x .venv/bin/python ] || python3 -m venv .venv; .venv/bin/pip install --quiet --editable '.[tpu]'"
+run gcloud compute tpus tpu-vm ssh "$name" --zone="$zone" --worker=all --command="$remote; $train"

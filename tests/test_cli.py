@@ -267,6 +267,7 @@ def test_streams_of_external_programs_decode_alike_with_and_without_them(
 ) -> None:
     options = [f"--program={name}={path}" for name, path in programs.items()]
     encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--labels", "labels.png")
+    encode += ("--quality", "60")
     assert run(*encode, "--codecs", "external", *options) == 0
     header = container.read_header(Path("a.dsslic").read_bytes())
     assert [layer.coder for layer in header.layers] == ["flif", "flif", "bpg"]

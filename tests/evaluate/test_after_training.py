@@ -1,0 +1,94 @@
+"""What a run measures when it ends: the layered table, where things lie, and whether FineNet earned its place."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dsslic_jax import bundle as bundles
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.data.sources import open_source
+from dsslic_jax.errors import TrainingStopped
+from dsslic_jax.evaluate.held_back import measure_held_back
+from dsslic_jax.evaluate.segmentation import measure_segmentation
+from tests.configurations import small_compression, small_segmentation
+from tests.model_fixture import make_bundle
+
+
+@pytest.fixture(autouse=True)
+def _known_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "known"))
+
+
+@pytest.fixture(scope="module")
+def scenes_bundle() -> Bundle:
+    return make_bundle(table="scenes")
+
+
+def with_head(bundle: Bundle, brightness: float) -> Bundle:
+    """The bundle with FineNet's answer replaced by one value everywhere."""
+    head = {
+        n: np.zeros_like(bundle.weights[n]) for n in bundle.weights if n.startswith("finenet/head")
+    }
+    head["finenet/head/bias"] = np.full(3, np.arctanh(brightness), np.float32)
+    grey = {n: np.zeros_like(w) for n, w in bundle.weights.items() if n.startswith("compnet/head")}
+    return replace(bundle, weights={**bundle.weights, **head, **grey})
+
+
+def test_the_table_the_files_and_their_places_are_told(
+    scenes_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small_compression()
+    mean = np.mean([open_source(config.data, "test")[i]["image"].mean() for i in range(2)])
+    helpful = with_head(scenes_bundle, float(mean / 127.5 - 1))
+    bundles.save(helpful, tmp_path / "model")
+    measure_held_back(config, tmp_path / "model", tmp_path)
+    said = capsys.readouterr().out
+    for name in ("checkpoints", "model", "evaluation/streams", "held_back/image", "samples"):
+        assert str(tmp_path / name) in said
+    with (tmp_path / "evaluation" / "per_picture.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["codec"] == "dsslic"]
+    assert {row["layer"] for row in rows} == {"s", "c", "r"}
+    assert len(rows) == 2 * 3 * len(config.after.qualities)
+    assert len(list((tmp_path / "evaluation" / "streams").glob("*.dsslic"))) == 6
+    source = open_source(config.data, "test")
+    with Image.open(tmp_path / "held_back" / "image" / f"{source[0]['name']}.png") as kept:
+        np.testing.assert_array_equal(np.asarray(kept), source[0]["image"])
+
+
+def test_a_finenet_that_makes_pictures_worse_ends_in_an_error(
+    scenes_bundle: Bundle, tmp_path: Path
+) -> None:
+    bundles.save(with_head(scenes_bundle, -0.99), tmp_path / "model")
+    with pytest.raises(TrainingStopped, match="train longer"):
+        measure_held_back(small_compression(), tmp_path / "model", tmp_path)
+
+
+def test_segmentation_is_scored_over_labelled_pixels(
+    scenes_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A SegNet that answers one class everywhere: accuracy is that class's share of the labelled pixels.
+    head = {
+        n: np.zeros_like(w) for n, w in scenes_bundle.weights.items() if "segnet/params/logits" in n
+    }
+    head["segnet/params/logits/bias"] = np.eye(scenes_bundle.classes.num_classes, dtype=np.float32)[
+        2
+    ]
+    bundles.save(
+        replace(scenes_bundle, weights={**scenes_bundle.weights, **head}), tmp_path / "model"
+    )
+    config = small_segmentation()
+    source = open_source(config.data, "test")
+    labels = np.stack([source[i]["labels"] for i in range(len(source))])
+    labelled = ~np.isin(labels, scenes_bundle.classes.void_ids)
+    accuracy, iou = measure_segmentation(config, tmp_path / "model")
+    share = (labels[labelled] == 2).mean()
+    present = set(np.unique(labels[labelled])) | {2}
+    assert accuracy == pytest.approx(share)
+    assert iou == pytest.approx(share / len(present))
+    assert f"pixel accuracy {share:.4f}" in capsys.readouterr().out

@@ -75,6 +75,7 @@ def compression() -> ConfigDict:
     model.finenet_width = 64
     model.finenet_blocks = 9  # residual blocks at 1/8 scale
     model.norm = "instance"  # "instance" (poster), "group" or "none"
+    model.compact = "direct"  # CompNet makes c (poster), or corrects the block "average" of x
     model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
     model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
     model.round_compact = True  # train on the 8-bit c a decoder has; False (reference)

@@ -27,6 +27,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.compnet_width = 8
     config.model.finenet_width = 12
     config.model.finenet_blocks = 3
+    config.model.compact = "average"  # from nothing, c takes far longer to become a picture
     config.discriminator.width = 8
     config.losses.vgg_weight = 0.0  # no weight file
     # In so few steps a discriminator at the poster's weights (1 and 10) wins, and x' is left far from x.

@@ -36,6 +36,7 @@ class CoarseModel(nn.Module):
     finenet_blocks: int = 9
     norm: str = "instance"
     label_conv: str = "auto"
+    compact: str = "direct"
     align_corners: bool = False
     round_compact: bool = True
     dtype: Dtype = jnp.float32
@@ -47,7 +48,9 @@ class CoarseModel(nn.Module):
             "label_conv": self.label_conv,
             "dtype": self.dtype,
         }
-        self.compnet = CompNet(width=self.compnet_width, alpha=self.alpha, **shared)
+        self.compnet = CompNet(
+            width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
+        )
         self.finenet = FineNet(width=self.finenet_width, blocks=self.finenet_blocks, **shared)
 
     def compress(self, labels: jax.Array, picture: jax.Array) -> jax.Array:
@@ -86,6 +89,7 @@ def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
         finenet_blocks=settings["finenet_blocks"],
         norm=settings["norm"],
         label_conv=settings["label_conv"],
+        compact=settings["compact"],
         align_corners=settings["upsampling"] == "bilinear_corners",
         round_compact=settings["round_compact"],
         dtype=jnp.dtype(settings["dtype"]),

@@ -9,12 +9,20 @@ import jax.numpy as jnp
 from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.layers import Conv, Dtype, Norm
 
+CORRECTION = (
+    0.1  # of the head where it corrects: its 7x7 over 8w features is large from the first step
+)
+
 
 class CompNet(nn.Module):
     """labels int [B, H, W], picture float [B, H, W, 3] in [-1, 1] -> c [B, H/alpha, W/alpha, 3] in (-1, 1).
 
     c7s1-w, then log2(alpha) stride-2 convolutions that double the width up to 8w, then c7s1-3 and tanh.
     H and W are multiples of alpha, at least 4 alpha (reflection padding of the last 7x7 needs that).
+
+    compact "direct" is the poster's network. "average" lets the network correct the average of each alpha x alpha
+    block instead of making c from nothing: c = tanh(atanh(average) + head / 10). The tanh of a 7x7 head over 8w features
+    saturates early in training, and instance norm hides a picture's brightness from it; this start avoids both.
     """
 
     classes: int
@@ -22,6 +30,7 @@ class CompNet(nn.Module):
     alpha: int = 8
     norm: str = "instance"
     label_conv: str = "auto"
+    compact: str = "direct"
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -35,4 +44,12 @@ class CompNet(nn.Module):
             y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
             y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y))
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)
-        return jnp.tanh(y.astype(jnp.float32))
+        y = y.astype(jnp.float32)
+        if self.compact == "average":
+            blocks = (self.alpha, self.alpha)
+            average = nn.avg_pool(picture.astype(jnp.float32), blocks, blocks)
+            # Clipped so that black and white stay within 1.3 grey levels of themselves.
+            y = jnp.arctanh(jnp.clip(average, -0.99, 0.99)) + CORRECTION * y
+        elif self.compact != "direct":
+            raise ValueError(f'compact must be "direct" or "average", not {self.compact!r}')
+        return jnp.tanh(y)

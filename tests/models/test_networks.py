@@ -142,3 +142,21 @@ def test_vgg_weights_are_read_by_torchvision_s_names(tmp_path: Path) -> None:
     normalised = ((x + 1) / 2 - np.array(vgg.MEAN)) / np.array(vgg.STD)
     middle = np.sum(kernel[7] * normalised[0, 4:7, 6:9].transpose(2, 0, 1))
     np.testing.assert_allclose(first[0, 5, 7, 7], max(middle, 0.0), atol=1e-4)
+
+
+def test_compact_average_starts_from_the_block_average_of_the_picture() -> None:
+    model = CoarseModel(
+        3, alpha=8, compnet_width=2, finenet_width=2, finenet_blocks=1, compact="average"
+    )
+    rng = np.random.default_rng(4)
+    picture = rng.uniform(-0.9, 0.9, (1, 32, 40, 3)).astype(np.float32)
+    labels = jnp.zeros((1, 32, 40), jnp.int32)
+    params = init_params(model, 0, labels, jnp.asarray(picture))
+    head = params["params"]["compnet"]["head"]
+    head["kernel"] = np.zeros_like(head["kernel"])
+    compact = model.apply(params, labels, jnp.asarray(picture), method="compress")
+    blocks = picture.reshape(1, 4, 8, 5, 8, 3).mean((2, 4))
+    np.testing.assert_allclose(compact, blocks, atol=1e-5)
+    head["bias"] = np.full(3, 0.5, np.float32)
+    corrected = model.apply(params, labels, jnp.asarray(picture), method="compress")
+    np.testing.assert_allclose(corrected, np.tanh(np.arctanh(blocks) + 0.05), atol=1e-5)

@@ -21,8 +21,8 @@ class CompNet(nn.Module):
     H and W are multiples of alpha, at least 4 alpha (reflection padding of the last 7x7 needs that).
 
     compact "direct" is the poster's network. "average" lets the network correct the average of each alpha x alpha
-    block instead of making c from nothing: c = tanh(atanh(average) + head / 10). The tanh of a 7x7 head over 8w features
-    saturates early in training, and instance norm hides a picture's brightness from it; this start avoids both.
+    block instead of making c from nothing: c = tanh(atanh(average) + head / 10). The poster's head, 7x7 over 8w
+    features, saturates its tanh early in training, and instance norm hides a picture's brightness from it.
     """
 
     classes: int

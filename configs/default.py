@@ -1,7 +1,7 @@
 """Every configuration key with its meaning, unit or range, and origin.
 
 `compression()` is the poster's system (CompNet, FineNet, discriminator); `segmentation()` is SegNet's own training.
-`use_reference_choices` turns the places where the authors' code departs from the poster (DESIGN: both are named
+`use_reference_choices` turns the places where the authors' code departs from the poster (both are named
 choices). Other files in this folder start here and state differences only; `tiny` shrinks any of them to seconds.
 """
 
@@ -102,6 +102,7 @@ def compression() -> ConfigDict:
 
     config.coding = coding = ConfigDict()
     coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
+    coding.residual = "min_max"  # how r becomes 8 bits: its range stretched to 0..255 (poster)
     coding.quality = 30  # residual quality, 0 … 100, when the user names none
 
     config.after.qualities = (10, 25, 40)  # residual qualities of the table
@@ -151,6 +152,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
     """The same program at a size that two cores run in seconds; no VGG term, it needs a weight file."""
     config.train.update({"batch_size": 2, "steps": 4, "log_every": 2, "save_every": 2})
     config.train.sample_every = 2
+    config.after.evaluate = False  # four steps teach nothing worth measuring
     config.data.crop = (64, 64)
     config.data.scenes_train = 16
     config.data.scenes_test = 2
@@ -170,5 +172,7 @@ def finish(config: ConfigDict, variant: str = "") -> ConfigDict:
     if config.task == "compression":
         variants["reference"] = use_reference_choices
     if variant not in variants:
-        raise ValueError(f"configuration variant {variant!r} is none of {', '.join(variants)}")
+        raise ValueError(
+            f"configuration variant {variant!r} is none of {', '.join(filter(None, variants))}"
+        )
     return variants[variant](config).lock()

@@ -138,6 +138,7 @@ def _encode(options: argparse.Namespace) -> None:
 def _decode(options: argparse.Namespace) -> None:
     from dsslic_jax import known_models
     from dsslic_jax.codec import container
+    from dsslic_jax.files import write_png
 
     if options.output.suffix.lower() != ".png":
         raise DataError(f"{options.output}: decoded pictures are written as .png")
@@ -146,7 +147,7 @@ def _decode(options: argparse.Namespace) -> None:
         from dsslic_jax.codec.labels import decode_labels
 
         labels, table = decode_labels(data, options.codecs or "embedded", _programs(options))
-        _write_png(options.output, labels, table.palette)
+        write_png(options.output, labels, table.palette)
         return
     fingerprint = container.read_header(data).fingerprint
     codec = _open_codec(options.model or known_models.find(fingerprint), options)
@@ -157,25 +158,7 @@ def _decode(options: argparse.Namespace) -> None:
         )
     if decoded.upto != options.upto:
         print(f"note: the stream is cut; decoded up to layer {decoded.upto}", file=sys.stderr)
-    _write_png(options.output, decoded.coarse if decoded.picture is None else decoded.picture)
-
-
-def _write_png(
-    path: Path, pixels: object, palette: Sequence[tuple[int, int, int]] | None = None
-) -> None:
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    from dsslic_jax.files import write_atomically
-
-    picture = Image.fromarray(np.asarray(pixels))
-    if palette is not None:  # label ids stay what the file stores, colours only show them
-        picture.putpalette([level for colour in palette for level in colour])
-    file = io.BytesIO()
-    picture.save(file, format="PNG")
-    write_atomically(path, file.getvalue())
+    write_png(options.output, decoded.coarse if decoded.picture is None else decoded.picture)
 
 
 def _info(options: argparse.Namespace) -> None:

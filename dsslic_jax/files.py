@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 # 134 million: above any picture meant, far below what a hostile header may claim. Checked before allocating.
 MAX_PIXELS = 1 << 27
@@ -21,3 +25,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_png(
+    path: Path, pixels: np.ndarray, palette: Sequence[tuple[int, int, int]] | None = None
+) -> None:
+    """Writes uint8 [H, W, 3] or [H, W] as PNG, atomically.
+
+    With a palette, [H, W] holds its indices: label ids stay what the file stores, colours only show them.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(pixels)
+    if palette is not None:
+        picture.putpalette([level for colour in palette for level in colour])
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    write_atomically(path, file.getvalue())

@@ -29,12 +29,23 @@ def main(arguments: Sequence[str]) -> None:
     """Trains, then measures held-back pictures where the configuration asks for it."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    if "://" in str(_WORKDIR.value):
+        raise app.UsageError("--workdir must be a folder; mount a bucket to use it")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax tells each step of each save
     try:
         _run(Path(str(_WORKDIR.value)))
-    except DsslicError as error:
+    except (DsslicError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    """Parses the command line; a mistake in it or in the configuration it names is told in one line."""
+    try:
+        return flags.FLAGS(list(arguments))
+    except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        print(f"error: {str(error).strip().splitlines()[-1].strip()}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -63,4 +74,4 @@ def _run(workdir: Path) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=_parse)

@@ -3,7 +3,7 @@
 #
 #   launch/tpu_vm.sh [--dry-run] NAME ZONE CONFIG WORKDIR [--config.key=value ...]
 #
-# NAME is an existing TPU VM; WORKDIR a path all workers see, such as gs://bucket/run. Running it again goes on from the
+# NAME is an existing TPU VM; WORKDIR a folder all workers see: a shared disk or a mounted bucket. Running it again goes on from the
 # newest checkpoint. --dry-run prints the commands. Nothing here deletes anything.
 set -euo pipefail
 run() { "$@"; }

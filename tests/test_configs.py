@@ -13,8 +13,8 @@ import pytest
 from dsslic_jax.classes import class_table
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.vgg import VGG19Features
-from dsslic_jax.train.loop import resolve
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state
 from dsslic_jax.train.steps import make_train_step
 

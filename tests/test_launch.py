@@ -22,7 +22,7 @@ def tpu_vm(*arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_dry_run_prints_every_command_with_its_arguments_quoted() -> None:
     config = "configs/ade20k.py:tiny"
-    done = tpu_vm("--dry-run", "my vm", "zone-a", config, "gs://b/run", "--config.data.root=/a b")
+    done = tpu_vm("--dry-run", "my vm", "zone-a", config, "/mnt/run", "--config.data.root=/a b")
     assert done.returncode == 0, done.stderr
     copy, _, rest = done.stdout.partition("\n")
     assert shlex.split(copy)[:5] == ["gcloud", "compute", "tpus", "tpu-vm", "scp"]
@@ -40,7 +40,7 @@ def test_a_call_without_its_arguments_shows_how() -> None:
 
 
 def test_an_unknown_configuration_is_refused_before_anything_is_run() -> None:
-    done = tpu_vm("--dry-run", "vm", "zone", "configs/none.py", "gs://b/run")
+    done = tpu_vm("--dry-run", "vm", "zone", "configs/none.py", "/mnt/run")
     assert done.returncode == 2
     assert "no configuration configs/none.py" in done.stderr
     assert "gcloud" not in done.stdout

@@ -24,6 +24,7 @@ from dsslic_jax.codec.bpg_file import (
 )
 from dsslic_jax.codec.hevc import MAX_QP, decode_planes, encode_planes
 from dsslic_jax.codec.hevc_headers import MIN_BLOCK
+from dsslic_jax.codec.padding import pad_edge
 from dsslic_jax.codec.ycbcr import rgb_to_ycbcr, ycbcr_to_rgb
 from dsslic_jax.errors import CoderFailed, ConfigError
 
@@ -49,16 +50,10 @@ def x265_quantiser(quality: int) -> int:
     return max(0, bpgenc_quantiser(quality) - _IPRATIO_QP_OFFSET)
 
 
-def pad_by_replication(samples: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[h,w] or [h,w,3] grown to `height` x `width` at the bottom and right, repeating the edge."""
-    grow = [(0, height - samples.shape[0]), (0, width - samples.shape[1])]
-    return np.pad(samples, grow + [(0, 0)] * (samples.ndim - 2), mode="edge")
-
-
 def pad_to_min_side(picture: np.ndarray) -> np.ndarray:
     """[H,W,3] with both sides at least MIN_SIDE; the embedded and the external coder both do it."""
     height, width = picture.shape[:2]
-    return pad_by_replication(picture, max(height, MIN_SIDE), max(width, MIN_SIDE))
+    return pad_edge(picture, (max(height, MIN_SIDE), max(width, MIN_SIDE)))
 
 
 def stored_size(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -89,7 +84,7 @@ def encode_planes_to_bpg(planes: list[np.ndarray], header: BpgHeader, qp: int) -
     block = [MIN_BLOCK] + [MIN_BLOCK // 2 if chroma_format == 1 else MIN_BLOCK] * 2
     coded_rows, coded_columns = -(-header.height // MIN_BLOCK), -(-header.width // MIN_BLOCK)
     padded = [
-        pad_by_replication(plane, coded_rows * side, coded_columns * side)
+        pad_edge(plane, (coded_rows * side, coded_columns * side))
         for plane, side in zip(planes, block, strict=False)
     ]
     return mux(header, encode_planes(padded, chroma_format, qp))

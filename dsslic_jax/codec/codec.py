@@ -48,10 +48,16 @@ class Codec:
         codecs: str | None = None,
         programs: Mapping[str, str] | None = None,
     ) -> None:
-        """`codecs`: "embedded", "external" or None for the model's own setting; `programs`: see coders.py."""
+        """`codecs`: "embedded", "external", or None to encode as the model says and to decode without bpgdec.
+
+        `programs`: paths of external programs, see coders.py.
+        """
         self.bundle = bundle
         self._predictor = CoarsePredictor(bundle)  # refuses a bundle without a coarse model
-        self.codecs = codecs or bundle.coding["codecs"]
+        self._codecs = codecs or bundle.coding["codecs"]
+        # A stream names its coders, whatever the model's setting: programs only where they are asked for.
+        self._decoders = codecs or "embedded"
+        self._mapping = residual.check_mapping(bundle.coding["residual"])
         self._programs = programs
         self._segmenter = Segmenter(bundle) if bundle.segnet is not None else None
 
@@ -75,7 +81,7 @@ class Codec:
           ModelError: no labels and no SegNet.
           CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         """
-        coders = coder_set(self.codecs, self._programs)
+        coders = coder_set(self._codecs, self._programs)
         quality = self.bundle.coding["quality"] if quality is None else quality
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise DataError(f"a picture is uint8 [H, W, 3], not {picture.dtype} {picture.shape}")
@@ -98,7 +104,8 @@ class Codec:
             (
                 "r",
                 coders.residual.name,
-                residual.pack_range(residual_range) + coders.residual.encode(mapped, quality),
+                residual.pack_range(self._mapping, residual_range)
+                + coders.residual.encode(mapped, quality),
             ),
         ]
         return container.write(
@@ -120,7 +127,7 @@ class Codec:
         header = container.read_header(data)
         layers = container.read_layers(data, header, upto)
         self._check_model(header)
-        labels, _ = decode_labels(data, self.codecs, self._programs)
+        labels, _ = decode_labels(data, self._decoders, self._programs)
         if "c" not in layers:
             return Decoded(labels)
         compact = self._decoder(header, "c").decode(
@@ -141,7 +148,7 @@ class Codec:
 
     def _decoder(self, header: container.Header, kind: str) -> LayerDecoder:
         coder = header.layers[container.LAYER_ORDER.index(kind)].coder
-        return decoder_for(coder, self.codecs, self._programs)
+        return decoder_for(coder, self._decoders, self._programs)
 
     def _check_model(self, header: container.Header) -> None:
         if header.fingerprint != self.bundle.fingerprint:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsslic_jax.bundle import Bundle
+from dsslic_jax.codec.padding import pad_edge
 from dsslic_jax.errors import ModelError
 from dsslic_jax.models import segnet
 from dsslic_jax.models.coarse import build_coarse_model
@@ -26,12 +27,6 @@ def padded_size(height: int, width: int, multiple: int, smallest: int = 1) -> tu
         return -(-max(side, smallest) // multiple) * multiple
 
     return up(height), up(width)
-
-
-def pad_edge(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[H, W] or [H, W, C] -> one of `size`, repeating the last row and column."""
-    widths = [(0, size[0] - array.shape[0]), (0, size[1] - array.shape[1])]
-    return np.pad(array, widths + [(0, 0)] * (array.ndim - 2), mode="edge")
 
 
 class CoarsePredictor:

@@ -1,4 +1,8 @@
-"""The residual r = x - x' as an 8-bit picture for a lossy coder, and back (DESIGN.md: min-max mapping)."""
+"""The residual r = x - x' as an 8-bit picture for a lossy coder, and back.
+
+How it is mapped belongs to the model's `coding.residual`; the stream says which mapping it used. Layer r opens with
+the mapping's number (u8) and the range it maps (low i16, high i16, little-endian).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,17 @@ import struct
 
 import numpy as np
 
-from dsslic_jax.errors import StreamError
+from dsslic_jax.errors import ConfigError, StreamError
 
-_RANGE = struct.Struct("<hh")
+MAPPINGS = {"min_max": 0}  # the poster's: [low, high] stretched to 0..255
+_HEAD = struct.Struct("<Bhh")
+
+
+def check_mapping(name: str) -> str:
+    """`name`, if it is a mapping this program has; else ConfigError."""
+    if name not in MAPPINGS:
+        raise ConfigError(f"coding.residual must be one of {', '.join(MAPPINGS)}, not {name!r}")
+    return name
 
 
 def to_picture(picture: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
@@ -29,16 +41,18 @@ def add_picture(
     return np.clip(np.round(prediction + residual), 0, 255).astype(np.uint8)
 
 
-def pack_range(residual_range: tuple[int, int]) -> bytes:
-    """The four bytes that open layer r."""
-    return _RANGE.pack(*residual_range)
+def pack_range(mapping: str, residual_range: tuple[int, int]) -> bytes:
+    """The five bytes that open layer r."""
+    return _HEAD.pack(MAPPINGS[mapping], *residual_range)
 
 
 def unpack_range(payload: bytes) -> tuple[tuple[int, int], bytes]:
-    """(low, high) and the coder's bytes. Raises StreamError for a range no residual has."""
-    if len(payload) < _RANGE.size:
+    """(low, high) and the coder's bytes. Raises StreamError for a mapping or a range that there is not."""
+    if len(payload) < _HEAD.size:
         raise StreamError("layer r is too short to hold its range")
-    low, high = _RANGE.unpack_from(payload)
+    mapping, low, high = _HEAD.unpack_from(payload)
+    if mapping not in MAPPINGS.values():
+        raise StreamError(f"layer r uses residual mapping {mapping}; use a newer program")
     if not -255 <= low <= high <= 255:
         raise StreamError(f"layer r declares a residual range of {low} to {high}")
-    return (low, high), payload[_RANGE.size :]
+    return (low, high), payload[_HEAD.size :]

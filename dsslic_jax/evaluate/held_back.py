@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from dsslic_jax import bundle, known_models
 from dsslic_jax.codec.codec import Codec
@@ -14,7 +11,7 @@ from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
 from dsslic_jax.evaluate.report import format_table
 from dsslic_jax.evaluate.run import evaluate
-from dsslic_jax.files import write_atomically
+from dsslic_jax.files import write_png
 
 
 def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
@@ -28,9 +25,7 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
     for i in range(len(source)):
         element = source[i]
         for kind in ("image", "labels"):
-            file = io.BytesIO()
-            Image.fromarray(element[kind]).save(file, format="PNG")
-            write_atomically(pictures / kind / f"{element['name']}.png", file.getvalue())
+            write_png(pictures / kind / f"{element['name']}.png", element[kind])
     loaded = bundle.load(model)
     known_models.remember(loaded.fingerprint, model)
     report = evaluate(

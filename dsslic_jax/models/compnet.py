@@ -1,4 +1,4 @@
-"""CompNet: (labels, picture) -> compact picture c at 1/alpha scale (DESIGN.md, Networks)."""
+"""CompNet: (labels, picture) -> compact picture c at 1/alpha scale (Akbari et al. 2018)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multi-scale PatchGAN discriminator (Wang et al. 2018, pix2pixHD; DESIGN.md, Networks)."""
+"""Multi-scale PatchGAN discriminator (Wang et al. 2018, pix2pixHD)."""
 
 from __future__ import annotations
 

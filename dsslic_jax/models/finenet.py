@@ -1,4 +1,4 @@
-"""FineNet: (labels, upsampled compact picture) -> missing fine detail f (DESIGN.md, Networks)."""
+"""FineNet: (labels, upsampled compact picture) -> missing fine detail f (Akbari et al. 2018)."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) ->
     """[B, h, w, C] -> [B, factor*h, factor*w, C], bilinear.
 
     Half-pixel centres by default; `align_corners` maps corner to corner instead, the only mode of the
-    authors' PyTorch 0.3 (DESIGN.md, the `reference` choice).
+    authors' PyTorch 0.3 (the `reference` choice).
     """
     batch, height, width, channels = x.shape
     shape = (batch, factor * height, factor * width, channels)

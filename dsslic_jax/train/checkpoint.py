@@ -15,6 +15,7 @@ import jax
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
 
+CHECKPOINTS = "checkpoints"  # folder of a work directory
 # Settings that may change between the parts of one run without changing its result.
 FREE_TO_CHANGE = (
     "train.log_every",
@@ -23,6 +24,12 @@ FREE_TO_CHANGE = (
     "train.keep",
     "coding",
     "after",
+    "data.root",  # where things lie on this machine
+    "data.data_dir",
+    "data.eval_split",
+    "data.description",
+    "data.terms",
+    "losses.vgg_weights",
 )
 
 
@@ -73,13 +80,13 @@ class Checkpoints:
 
 
 def claim(workdir: Path, config: Any) -> None:
-    """Writes config.json to a new work directory, or checks that it is the same run that goes on.
+    """Writes config.json, after checking that a run with checkpoints goes on with the settings it began with.
 
     Raises ConfigError naming the settings that differ.
     """
     ours = json.loads(json.dumps(config.to_dict(), default=str))
     path = workdir / "config.json"
-    if path.exists():
+    if path.exists() and any((workdir / CHECKPOINTS).glob("[0-9]*")):
         theirs = json.loads(path.read_text())
         changed = [
             f"{key} (was {old!r}, now {new!r})"

@@ -17,34 +17,11 @@ from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.errors import ConfigError
 from dsslic_jax.train import samples, sharding
-from dsslic_jax.train.checkpoint import Checkpoints, claim
+from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.monitor import Monitor
+from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks import Task, make_task
-
-
-def resolve(config: Any) -> Any:
-    """A copy with what follows from the rest filled in (K from the class table), and settings checked."""
-    config = config.copy_and_resolve_references().unlock()
-    classes = class_table(config.data.classes)
-    if config.model.classes is None:
-        config.model.classes = classes.num_classes
-    if config.model.classes < classes.num_classes:
-        raise ConfigError(
-            f"model.classes is {config.model.classes}, but the class table {classes.name!r} has "
-            f"{classes.num_classes} ids"
-        )
-    if config.task == "compression":
-        alpha = config.model.alpha
-        if alpha not in (8, 16, 32, 64):
-            raise ConfigError(f"model.alpha must be 8, 16, 32 or 64, not {alpha}")
-        if any(side % alpha or side < 4 * alpha for side in config.data.crop):
-            raise ConfigError(
-                f"data.crop {tuple(config.data.crop)} must be multiples of alpha = {alpha}, at least "
-                f"{4 * alpha}"
-            )
-    return config.lock()
 
 
 def train(config: Any, workdir: Path) -> Path | None:
@@ -66,7 +43,7 @@ def train(config: Any, workdir: Path) -> Path | None:
         source=source,
     )
     claim(workdir, config)
-    checkpoints = Checkpoints(workdir / "checkpoints", config.train.keep)
+    checkpoints = Checkpoints(workdir / CHECKPOINTS, config.train.keep)
     state, start = checkpoints.restore(task.state, data, sharding.replicated(mesh))
     step = sharding.compile_step(task.step, mesh)
     monitor = Monitor(workdir / "tensorboard", config.train.steps, config.train.batch_size)
@@ -74,7 +51,7 @@ def train(config: Any, workdir: Path) -> Path | None:
         f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
     )
 
-    with closing(checkpoints), closing(monitor), closing(data), _stop_requested() as stop:
+    with _stop_requested() as stop, closing(checkpoints), closing(monitor), closing(data):
         for number in range(start + 1, config.train.steps + 1):
             batch = next(data)
             state, metrics = step(state, sharding.put_batch(batch, mesh))

@@ -1,4 +1,4 @@
-"""The loss terms of the poster and of the authors' code, each a named function (DESIGN.md, Losses).
+"""The loss terms of the poster and of the authors' code, each a named function (Akbari et al. 2018).
 
 `config.losses` chooses between the two where they differ. Discriminator outputs are nested lists
 [scale][layer] of [B, h, w, C], the last layer of each scale being logits. All norms are means.

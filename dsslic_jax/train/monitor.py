@@ -68,8 +68,8 @@ class Monitor:
             ]
             if bad:
                 raise TrainingStopped(
-                    f"step {step}: {', '.join(bad)}. The last checkpoint is from before; lower "
-                    "optimizer.learning_rate or look at the pictures of that step"
+                    f"step {step}: {', '.join(bad)}. No checkpoint holds it; begin again in another "
+                    "--workdir with a lower optimizer.learning_rate"
                 )
         return fetched
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from dsslic_jax.classes import ClassTable
-from dsslic_jax.files import write_atomically
+from dsslic_jax.files import write_png
 
 
 def residual_picture(picture: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -32,6 +30,4 @@ def enlarge(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 def write_grid(rows: list[list[np.ndarray]], path: Path) -> None:
     """Rows of equally sized uint8 [H, W, 3] pictures -> one PNG, written whole or not at all."""
     grid = np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
-    file = io.BytesIO()
-    Image.fromarray(grid).save(file, format="PNG")
-    write_atomically(path, file.getvalue())
+    write_png(path, grid)

@@ -77,6 +77,7 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
             batch_stats=changed.get("batch_stats", state.batch_stats),
             opt_state=opt_state,
         )
+        metrics["S/gradient_norm"] = optax.tree.norm(gradients)
         return new_state, metrics
 
     return train_step

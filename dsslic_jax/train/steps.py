@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import Coarse, build_coarse_model
@@ -83,6 +84,9 @@ def make_train_step(config: Any) -> TrainStep:
         metrics = {
             **metrics_g,
             **metrics_d,
+            # Not finite where the new weights are not, though this step's losses were.
+            "G/gradient_norm": optax.tree.norm(gradients_g),
+            "D/gradient_norm": optax.tree.norm(gradients_d),
             "mse/coarse": _mean_squared_grey_levels(picture, made.coarse),
             "mse/upsampled": _mean_squared_grey_levels(picture, made.upsampled),
         }

@@ -11,7 +11,6 @@ import numpy as np
 
 from dsslic_jax.bundle import Bundle, flatten
 from dsslic_jax.classes import ClassTable
-from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.segnet import build_segnet, to_labels
@@ -36,10 +35,8 @@ class Task:
 
 def make_task(config: Any, classes: ClassTable) -> Task:
     """The task that `config.task` names."""
-    makers = {"compression": _compression, "segmentation": _segmentation}
-    if config.task not in makers:
-        raise ConfigError(f"task must be one of {', '.join(makers)}, not {config.task!r}")
-    return makers[config.task](config, classes)
+    make = {"compression": _compression, "segmentation": _segmentation}[config.task]
+    return make(config, classes)
 
 
 def _compression(config: Any, classes: ClassTable) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -281,3 +281,10 @@ def test_damage_behind_a_right_checksum_gives_a_picture_or_a_refusal(
     except DsslicError:
         return
     assert decoded.picture.shape == (20, 32, 3) and decoded.labels.max() < 12
+
+
+def test_a_model_set_to_external_coders_decodes_what_others_embedded(tiny_bundle: Bundle) -> None:
+    external = replace(tiny_bundle, coding={**tiny_bundle.coding, "codecs": "external"})
+    labels = np.zeros((32, 32), np.uint8)
+    data = Codec(external, codecs="embedded").encode(np.full((32, 32, 3), 90, np.uint8), labels)
+    assert Codec(external).decode(data).picture.shape == (32, 32, 3)

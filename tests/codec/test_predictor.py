@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter, pad_edge, padded_size
+from dsslic_jax.codec.padding import pad_edge
+from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter, padded_size
 from dsslic_jax.errors import ModelError
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part, segnet_part, with_weight

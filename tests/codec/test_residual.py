@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.codec import residual
-from dsslic_jax.errors import StreamError
+from dsslic_jax.errors import ConfigError, StreamError
 
 
 def row(*values: int) -> np.ndarray:
@@ -62,20 +62,27 @@ def test_the_sum_is_clipped_not_wrapped() -> None:
     ]
 
 
-def test_the_range_takes_four_bytes_little_endian() -> None:
-    assert residual.pack_range((-255, 255)) == b"\x01\xff\xff\x00"
-    assert residual.unpack_range(b"\xfe\xff\x05\x00rest") == ((-2, 5), b"rest")
+def test_mapping_and_range_take_five_bytes_little_endian() -> None:
+    assert residual.pack_range("min_max", (-255, 255)) == b"\x00\x01\xff\xff\x00"
+    assert residual.unpack_range(b"\x00\xfe\xff\x05\x00rest") == ((-2, 5), b"rest")
 
 
 @pytest.mark.parametrize("low_high", [(3, 2), (-256, 0), (0, 256), (-32768, 32767)])
 def test_a_range_no_residual_has_is_refused(low_high: tuple[int, int]) -> None:
     low, high = low_high
-    payload = b"".join(n.to_bytes(2, "little", signed=True) for n in low_high)
+    payload = b"\0" + b"".join(n.to_bytes(2, "little", signed=True) for n in low_high)
     with pytest.raises(StreamError, match=f"range of {low} to {high}"):
         residual.unpack_range(payload)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0\0\0"])
+@pytest.mark.parametrize("payload", [b"", b"\0\0\0\0"])
 def test_a_layer_too_short_for_its_range_is_refused(payload: bytes) -> None:
     with pytest.raises(StreamError, match="too short"):
         residual.unpack_range(payload)
+
+
+def test_a_mapping_there_is_not_is_refused_from_a_stream_and_from_a_model() -> None:
+    with pytest.raises(StreamError, match="mapping 1"):
+        residual.unpack_range(b"\x01\0\0\0\0")
+    with pytest.raises(ConfigError, match=r"coding\.residual"):
+        residual.check_mapping("centred")

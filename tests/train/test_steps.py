@@ -12,8 +12,8 @@ import pytest
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.train import sharding
-from dsslic_jax.train.loop import resolve
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
 from dsslic_jax.train.steps import make_train_step
 from tests.configurations import small_compression, small_segmentation

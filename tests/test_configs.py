@@ -42,8 +42,11 @@ def step_by_shape(config: Any) -> tuple[Any, Any, Any]:
     return state, *jax.eval_shape(step, state, batch)
 
 
-@pytest.mark.parametrize("variant", ["", "tiny"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [(name, variant) for name in NAMES for variant in ("", "tiny")]
+    + [("camvid", "two_cores"), ("cityscapes", "reference")],
+)
 def test_a_step_keeps_the_state_s_shapes(name: str, variant: str) -> None:
     config = resolve(importlib.import_module(f"configs.{name}").get_config(variant))
     state, after, metrics = step_by_shape(config)

@@ -16,10 +16,10 @@ import numpy as np
 
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec import container, residual
-from dsslic_jax.codec.coders import LayerDecoder, coder_set, decoder_for
+from dsslic_jax.codec.coders import LayerDecoder, LosslessCoder, coder_set, decoder_for
 from dsslic_jax.codec.labels import decode_labels
 from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter
-from dsslic_jax.errors import DataError, StreamError
+from dsslic_jax.errors import CoderFailed, DataError, StreamError
 from dsslic_jax.files import MAX_PIXELS
 
 
@@ -95,12 +95,13 @@ class Codec:
             raise DataError(f"the picture is {width}x{height}, its label map {labels.shape[::-1]}")
         labels = self.bundle.classes.to_class_ids(labels, "label map")
 
-        compact = self._predictor.compress(labels, picture)
+        s, labels = _coded(coders.labels, labels)
+        c, compact = _coded(coders.compact, self._predictor.compress(labels, picture))
         _, coarse = self._predictor.predict(labels, compact)
         mapped, residual_range = residual.to_picture(picture, coarse)
         layers = [
-            ("s", coders.labels.name, coders.labels.encode(labels)),
-            ("c", coders.compact.name, coders.compact.encode(compact)),
+            ("s", coders.labels.name, s),
+            ("c", coders.compact.name, c),
             (
                 "r",
                 coders.residual.name,
@@ -158,3 +159,12 @@ class Codec:
             )
         if header.alpha != self._alpha or header.table_id != self.bundle.classes.table_id:
             raise StreamError("the stream's header contradicts the model of its fingerprint")
+
+
+def _coded(coder: LosslessCoder, array: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """A layer's bytes and what a decoder will have of it. External coders can fail without saying so."""
+    payload = coder.encode(array)
+    decoded = coder.decode(payload, array.shape)
+    if not np.array_equal(decoded, array):
+        raise CoderFailed(f"{coder.name} did not give back what it was given to code")
+    return payload, decoded

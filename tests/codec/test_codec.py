@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec, Decoded
+from dsslic_jax.codec.coders import coder_set
 from dsslic_jax.codec.jxl import Jxl
 from dsslic_jax.codec.labels import decode_labels
 from dsslic_jax.errors import CoderFailed, DataError, DsslicError, ModelError, StreamError
@@ -288,3 +289,21 @@ def test_a_model_set_to_external_coders_decodes_what_others_embedded(tiny_bundle
     labels = np.zeros((32, 32), np.uint8)
     data = Codec(external, codecs="embedded").encode(np.full((32, 32, 3), 90, np.uint8), labels)
     assert Codec(external).decode(data).picture.shape == (32, 32, 3)
+
+
+def test_a_coder_that_loses_a_label_silently_is_caught_while_encoding(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lossy(Jxl):
+        def encode(self, picture: np.ndarray) -> bytes:
+            changed = picture.copy()
+            changed[0, 0] ^= 1
+            return super().encode(changed)
+
+    good = coder_set("embedded")
+    monkeypatch.setattr(
+        "dsslic_jax.codec.codec.coder_set", lambda *_: replace(good, labels=Lossy())
+    )
+    labels = np.zeros((32, 32), np.uint8)
+    with pytest.raises(CoderFailed, match="did not give back"):
+        Codec(tiny_bundle).encode(np.full((32, 32, 3), 90, np.uint8), labels)

@@ -9,7 +9,7 @@ from importlib import metadata
 # XLA's CPU compiler otherwise sends convolutions to a path several times slower. An unknown flag aborts the
 # process, so it is set only for versions in which it was tried.
 FAST_CPU_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
-JAXLIB_VERSIONS_TRIED = ("0.10.2",)
+JAXLIB_VERSIONS_TRIED = ("0.10.2", "0.11.2")
 
 
 def prepare() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec import container, residual
 from dsslic_jax.codec.coders import LayerDecoder, LosslessCoder, coder_set, decoder_for
-from dsslic_jax.codec.labels import decode_labels
+from dsslic_jax.codec.labels import decode_label_layer
 from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter
 from dsslic_jax.errors import CoderFailed, DataError, StreamError
 from dsslic_jax.files import MAX_PIXELS
@@ -128,7 +128,7 @@ class Codec:
         header = container.read_header(data)
         layers = container.read_layers(data, header, upto)
         self._check_model(header)
-        labels, _ = decode_labels(data, self._decoders, self._programs)
+        labels = decode_label_layer(header, layers["s"], self._decoders, self._programs)
         if "c" not in layers:
             return Decoded(labels)
         compact = self._decoder(header, "c").decode(

@@ -26,6 +26,13 @@ def decode_labels(
     """
     header = container.read_header(data)
     payload = container.read_layers(data, header, "s")["s"]
+    return decode_label_layer(header, payload, codecs, programs), class_table_by_id(header.table_id)
+
+
+def decode_label_layer(
+    header: container.Header, payload: bytes, codecs: str, programs: Mapping[str, str] | None
+) -> np.ndarray:
+    """s, uint8 [H, W], from the bytes of layer s. Raises as `decode_labels` does."""
     table = class_table_by_id(header.table_id)
     decoder = decoder_for(header.layers[0].coder, codecs, programs)
     labels = decoder.decode(payload, (header.height, header.width))
@@ -33,4 +40,4 @@ def decode_labels(
         raise StreamError(
             f"layer s holds label {labels.max()}; class table {table.name} has {table.num_classes}"
         )
-    return labels, table
+    return labels

@@ -1,4 +1,4 @@
-"""Batches: an endless shuffled stream for training, one ordered pass for evaluation.
+"""Batches: an endless shuffled stream for training.
 
 The training stream is a pure function of (source, framing, seed): element i of the stream has its
 own random generator, however many hosts, threads or processes make it. Hosts take every
@@ -6,8 +6,6 @@ own random generator, however many hosts, threads or processes make it. Hosts ta
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import grain
 import numpy as np
@@ -87,27 +85,6 @@ def train_iterator(
             )
         )
     return iter(stream)
-
-
-def eval_batches(
-    data_config: ConfigDict, split: str, batch_size: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yields one pass over `split` in order, each picture in its centred view.
-
-    Args:
-      data_config: the `data` part of a configuration.
-      split: for instance `data_config.eval_split`.
-      batch_size: pictures per batch; the last batch holds what is left.
-
-    Yields:
-      dict(image uint8 [B, H, W, 3], labels uint8 [B, H, W]).
-    """
-    if batch_size < 1:
-        raise ConfigError(f"the batch size must be at least 1, not {batch_size}")
-    source, framing = open_source(data_config, split), Framing.from_config(data_config)
-    for start in range(0, len(source), batch_size):
-        indices = range(start, min(start + batch_size, len(source)))
-        yield stacked([framing.centred(source[index]) for index in indices])
 
 
 def _mark_flags_as_parsed() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from dsslic_jax.data.pipeline import eval_batches, train_iterator
+from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import SkippingSource, open_source
 from dsslic_jax.errors import ConfigError, DataError
 
@@ -160,18 +160,3 @@ def test_pictures_of_several_sizes_need_a_crop(
     config = folder_config(write_pairs(), resize=30, crop=None, scale=(0.5, 2.0))
     with pytest.raises(DataError, match=r"set data\.crop"):
         next(train_iterator(config, global_batch_size=3, seed=0))
-
-
-def test_evaluation_is_one_pass_in_order_with_a_short_last_batch(data_config: ConfigDict) -> None:
-    batches = list(eval_batches(data_config, "val", 2))
-    assert [len(batch["image"]) for batch in batches] == [2, 2, 1]
-    source = open_source(data_config, "val")
-    expected = [source[index]["image"][8:40, 16:48].tobytes() for index in range(5)]
-    assert pictures(batches) == expected
-    for left, right in zip(batches, eval_batches(data_config, "val", 2), strict=True):
-        assert_same_batch(left, right)
-
-
-def test_evaluation_batch_must_hold_a_picture(data_config: ConfigDict) -> None:
-    with pytest.raises(ConfigError, match="at least 1"):
-        next(eval_batches(data_config, "val", 0))

@@ -52,21 +52,11 @@ def test_mirrored_exchanges_left_and_right() -> None:
     np.testing.assert_array_equal(mirrored(element)["labels"][0], [4, 3, 2, 1, 0])
 
 
-def test_centred_view_takes_the_middle() -> None:
-    view = framing().centred(coordinates(40, 61))
-    assert view["image"].shape == (16, 24, 3)
-    assert view["image"][0, 0].tolist() == [12, 18, 0]
-    assert is_aligned(view)
-
-
 def test_whole_picture_is_kept_without_crop() -> None:
     element = coordinates(11, 13)
-    for view in (
-        framing(crop=None).centred(element),
-        framing(crop=None).augmented(element, np.random.default_rng(0)),
-    ):
-        np.testing.assert_array_equal(view["image"], element["image"])
-        np.testing.assert_array_equal(view["labels"], element["labels"])
+    view = framing(crop=None).augmented(element, np.random.default_rng(0))
+    np.testing.assert_array_equal(view["image"], element["image"])
+    np.testing.assert_array_equal(view["labels"], element["labels"])
 
 
 def test_labels_are_resized_to_the_nearest() -> None:
@@ -101,9 +91,11 @@ def test_resized_edges_of_picture_and_labels_meet() -> None:
 def test_resize_is_a_shorter_side_or_a_size(
     resize: int | tuple[int, int] | None, expected: tuple[int, int]
 ) -> None:
-    view = framing(resize=resize, crop=None).centred(coordinates(40, 60))
+    view = framing(resize=resize, crop=None).augmented(
+        coordinates(40, 60), np.random.default_rng(0)
+    )
     assert view["labels"].shape == expected
-    upright = framing(resize=20, crop=None).centred(coordinates(60, 40))
+    upright = framing(resize=20, crop=None).augmented(coordinates(60, 40), np.random.default_rng(0))
     assert upright["labels"].shape == (30, 20)
 
 
@@ -111,7 +103,7 @@ def test_resize_is_a_shorter_side_or_a_size(
 def test_picture_smaller_than_the_crop_is_enlarged(height: int, width: int) -> None:
     rng = np.random.default_rng(0)
     for view in (
-        framing().centred(coordinates(height, width)),
+        framing().augmented(coordinates(height, width), rng),
         framing(scale=(0.1, 0.5)).augmented(coordinates(height, width), rng),
     ):
         assert view["image"].shape == (16, 24, 3)
@@ -123,7 +115,7 @@ def test_sliver_is_not_enlarged_beyond_the_pixel_limit() -> None:
         image=np.zeros((1, 30_000, 3), np.uint8), labels=np.zeros((1, 30_000), np.uint8), name="s"
     )
     with pytest.raises(DataError, match="s: 30000x1 pixels would become 3000000x100"):
-        framing(crop=(100, 100)).centred(sliver)
+        framing(crop=(100, 100)).augmented(sliver, np.random.default_rng(0))
 
 
 def test_random_scale_spans_its_range() -> None:
@@ -132,11 +124,6 @@ def test_random_scale_spans_its_range() -> None:
     heights = [view.augmented(coordinates(40, 60), rng)["labels"].shape[0] for _ in range(100)]
     assert 20 <= min(heights) < 30
     assert 70 < max(heights) <= 80
-
-
-def test_scale_does_not_touch_the_centred_view() -> None:
-    view = framing(scale=(0.5, 0.5), crop=None).centred(coordinates(40, 60))
-    assert view["labels"].shape == (40, 60)
 
 
 def test_stacked_batch_drops_names_and_keeps_order() -> None:

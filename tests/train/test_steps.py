@@ -92,6 +92,7 @@ def test_every_term_is_named_and_finite(one_device: tuple[Any, list[dict[str, fl
     metrics = one_device[1][0]
     assert {"G/gan", "G/l1", "G/ssim", "G/dis", "D/real", "D/fake"} <= set(metrics)
     assert np.isfinite(list(metrics.values())).all()
+    assert metrics["G/gradient_norm"] > 0 and metrics["D/gradient_norm"] > 0
     total = sum(metrics[f"G/{term}"] for term in ("gan", "l1", "ssim", "dis"))
     assert metrics["G/total"] == pytest.approx(total, rel=1e-5)
     assert metrics["D/total"] == pytest.approx(metrics["D/real"] + metrics["D/fake"], rel=1e-5)

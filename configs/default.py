@@ -74,7 +74,10 @@ def compression() -> ConfigDict:
     model.compnet_width = 64  # features of the first convolution; doubles to 8x
     model.finenet_width = 64
     model.finenet_blocks = 9  # residual blocks at 1/8 scale
-    model.norm = "instance"  # "instance" (poster), "group" or "none"
+    # "instance" (poster) and "group" look at the whole picture; "batch" (its statistics are fixed after training) and
+    # "none" do not, so large pictures are run in windows.
+    model.norm = "instance"
+    model.colour = "rgb"  # of c and inside the networks; "ycbcr": full-range BT.601
     model.compact = "direct"  # CompNet makes c (poster), or corrects the block "average" of x
     model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
     model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
@@ -102,8 +105,14 @@ def compression() -> ConfigDict:
 
     config.coding = coding = ConfigDict()
     coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
-    coding.residual = "min_max"  # how r becomes 8 bits: its range stretched to 0..255 (poster)
-    coding.quality = 30  # residual quality, 0 … 100, when the user names none
+    coding.quality = 30.0  # of the last residual layer, 0 … 100, when the user names none
+    coding.layers = 1  # residual layers, each coding what the ones before leave
+    coding.residual = "min_max"  # its range stretched over all codes (poster); "centred": one scale
+    coding.residual_bits = 8  # of the residual's codes: 8 or 10
+    coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
+    coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
+    coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
+    coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
 
     config.after.qualities = (10, 25, 40)  # residual qualities of the table
     return config

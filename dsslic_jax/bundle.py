@@ -10,16 +10,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable, class_table
+from dsslic_jax.classes import (
+    UNREGISTERED,
+    ClassTable,
+    class_table,
+    class_table_json,
+    parse_class_table,
+)
 from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 # Not the precision of the arithmetic: a stream may be decoded in another one, at a small error in x'.
 DECODER_SETTINGS = (
     "classes",
@@ -28,7 +35,10 @@ DECODER_SETTINGS = (
     "finenet_blocks",
     "norm",
     "upsampling",
+    "colour",
 )
+COARSE_NETWORKS = ("compnet", "finenet")
+STATISTICS = ("mean", "var")  # leaves that a batch norm measures; all other arrays are learned
 FINGERPRINT_BYTES = 8
 
 
@@ -53,30 +63,58 @@ class Bundle:
     weights: Mapping[str, np.ndarray]
 
     def tree(self, prefix: str) -> dict[str, Any]:
-        """The nested parameters whose names begin with `prefix/`."""
-        root: dict[str, Any] = {}
-        for name, array in self.weights.items():
-            head, *path = name.split("/")
-            if head != prefix:
-                continue
-            node = root
-            for part in path[:-1]:
-                node = node.setdefault(part, {})
-            node[path[-1]] = array
-        return root
+        """The nested arrays whose names begin with `prefix/`."""
+        start = f"{prefix}/"
+        return nest(
+            {n.removeprefix(start): w for n, w in self.weights.items() if n.startswith(start)}
+        )
 
-    @property
+    def coarse_variables(self) -> dict[str, Any]:
+        """What `CoarseModel.apply` takes: {"params": {"compnet": …, "finenet": …}}, and where the norm is "batch"
+        {"batch_stats": …} beside it.
+        """
+        collections: dict[str, dict[str, np.ndarray]] = {"params": {}}
+        for name, array in self.weights.items():
+            parts = name.split("/")
+            if parts[0] in COARSE_NETWORKS:
+                kind = "batch_stats" if parts[-1] in STATISTICS else "params"
+                collections.setdefault(kind, {})[name] = array
+        return {kind: nest(flat) for kind, flat in collections.items()}
+
+    @cached_property
     def fingerprint(self) -> bytes:
         """The first 8 bytes of a SHA-256 over decoder settings and stored FineNet weights."""
+        return self._decoder_digest().digest()[:FINGERPRINT_BYTES]
+
+    @cached_property
+    def fingerprint_with_segnet(self) -> bytes:
+        """The same over SegNet too: of streams whose s is made at the decoder. Raises ModelError without one."""
+        if self.segnet is None:
+            raise ModelError("labels at the decoder need a model directory with a SegNet")
+        digest = self._decoder_digest()
+        settings = {key: value for key, value in self.segnet.items() if key != "dtype"}
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+        self._add_weights(digest, "segnet/")
+        return digest.digest()[:FINGERPRINT_BYTES]
+
+    @property
+    def fingerprints(self) -> list[bytes]:
+        """Every fingerprint by which a stream can name this model."""
+        return [self.fingerprint] + ([self.fingerprint_with_segnet] if self.segnet else [])
+
+    def _decoder_digest(self) -> hashlib._Hash:
         if self.model is None:
             raise ModelError("this model directory holds a SegNet only: it cannot encode or decode")
         settings = {key: self.model[key] for key in DECODER_SETTINGS}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for name in sorted(n for n in self.weights if n.startswith("finenet/")):
+        self._add_weights(digest, "finenet/")
+        return digest
+
+    def _add_weights(self, digest: hashlib._Hash, prefix: str) -> None:
+        for name in sorted(n for n in self.weights if n.startswith(prefix)):
             array = self.weights[name]
             digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.digest()[:FINGERPRINT_BYTES]
 
 
 def flatten(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
@@ -91,6 +129,18 @@ def flatten(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
     return flat
 
 
+def nest(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """{"a/b/kernel": array} -> {"a": {"b": {"kernel": array}}}."""
+    root: dict[str, Any] = {}
+    for name, array in flat.items():
+        *path, leaf = name.split("/")
+        node = root
+        for part in path:
+            node = node.setdefault(part, {})
+        node[leaf] = array
+    return root
+
+
 def save(bundle: Bundle, directory: Path) -> None:
     """Writes a model directory; each file appears whole or not at all, `model.json` last."""
     from safetensors.numpy import save as serialize
@@ -98,7 +148,11 @@ def save(bundle: Bundle, directory: Path) -> None:
     weights = serialize(dict(bundle.weights))
     description = {
         "format": FORMAT,
-        "classes": bundle.classes.name,
+        "classes": (
+            bundle.classes.name
+            if bundle.classes.table_id != UNREGISTERED
+            else class_table_json(bundle.classes)
+        ),
         "model": bundle.model,
         "segnet": bundle.segnet,
         "coding": bundle.coding,
@@ -132,7 +186,7 @@ def load(directory: str | Path) -> Bundle:
                 f"{directory}: weights.safetensors is not the one model.json describes"
             )
         bundle = Bundle(
-            classes=class_table(description["classes"]),
+            classes=_stored_classes(description["classes"]),
             model=description["model"],
             segnet=description["segnet"],
             coding=description["coding"],
@@ -150,9 +204,16 @@ def load(directory: str | Path) -> Bundle:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
 
 
+def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:
+    """A registered table by its name, or the table of the user's own that was stored whole."""
+    if isinstance(stored, dict):
+        return parse_class_table(stored, ModelError)
+    return class_table(stored)
+
+
 def join(coarse: Bundle, segnet: Bundle) -> Bundle:
     """`coarse` with its SegNet replaced by that of `segnet`. Raises ModelError where label tables differ."""
-    if coarse.classes.name != segnet.classes.name:
+    if coarse.classes.names != segnet.classes.names:
         raise ModelError(
             f"the models label differently: {coarse.classes.name} and {segnet.classes.name}"
         )

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dsslic_jax.errors import ConfigError, DataError, StreamError
+from dsslic_jax.errors import ConfigError, DataError, DsslicError, StreamError
 
 # Written in stream headers: never renumber, only append.
 _TABLE_NAMES: dict[int, str] = {
@@ -26,6 +28,9 @@ _TABLE_NAMES: dict[int, str] = {
     5: "msrc",
     6: "scenes",
 }
+UNREGISTERED = 255  # in a stream header: the table itself is sent
+MAX_CLASSES = 256  # ids are bytes
+_MAX_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class ClassTable:
 
     Attributes:
       name: the name used in configs, such as "ade20k".
-      table_id: the number written in stream headers.
+      table_id: the number written in stream headers; UNREGISTERED for a table of the user's own.
       names: class names; the index is the class id, void included.
       void_ids: class ids that stand for no class and are left out of segmentation scores.
       palette: one (red, green, blue) in 0..255 per class id, to draw maps.
@@ -52,6 +57,15 @@ class ClassTable:
     def num_classes(self) -> int:
         """K, the number of class ids with void included."""
         return len(self.names)
+
+    def ids_of(self, word: str) -> tuple[int, ...]:
+        """Ids of the classes that `word` names: a whole name or one of its comma-separated synonyms, in any case."""
+        word = word.strip().casefold()
+        return tuple(
+            i
+            for i, name in enumerate(self.names)
+            if word in (name.casefold(), *(part.strip() for part in name.casefold().split(",")))
+        )
 
     def to_class_ids(self, labels: np.ndarray, name: str) -> np.ndarray:
         """Turns a map of ids as a label file stores them into class ids.
@@ -93,20 +107,19 @@ def _lookup(table: ClassTable) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def class_table(name: str) -> ClassTable:
-    """Returns the table called `name`; raises ConfigError, listing the tables, if there is none."""
+    """The registered table called `name`, or the one in the JSON file `name` (a path ending in .json).
+
+    Raises ConfigError, listing the tables, where there is none, or saying what is wrong with the file.
+    """
+    if name.endswith(".json"):
+        return _own_table(Path(name))
     if name not in _TABLE_NAMES.values():
         known = ", ".join(_TABLE_NAMES.values())
-        raise ConfigError(f"unknown class table {name!r}; known tables: {known}")
+        raise ConfigError(
+            f"unknown class table {name!r}; known tables: {known}, or the path of a .json file"
+        )
     file = resources.files("dsslic_jax") / "class_tables" / f"{name}.json"
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    return ClassTable(
-        name=stored["name"],
-        table_id=stored["table_id"],
-        names=tuple(class_name for class_name, _ in stored["classes"]),
-        void_ids=tuple(stored["void_ids"]),
-        palette=tuple((red, green, blue) for _, (red, green, blue) in stored["classes"]),
-        file_ids={int(file_id): class_id for file_id, class_id in stored["file_ids"].items()},
-    )
+    return parse_class_table(json.loads(file.read_text(encoding="utf-8")), ConfigError)
 
 
 def class_table_by_id(table_id: int) -> ClassTable:
@@ -118,3 +131,59 @@ def class_table_by_id(table_id: int) -> ClassTable:
             f"(known: {known}); it is damaged or was written by a newer version"
         )
     return class_table(_TABLE_NAMES[table_id])
+
+
+def parse_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
+    """A table from its JSON form; `table_id` may be missing. Raises `error` for anything else."""
+    try:
+        classes = [(str(name), tuple(map(int, colour))) for name, colour in stored["classes"]]
+        table = ClassTable(
+            name=str(stored["name"]),
+            table_id=int(stored.get("table_id", UNREGISTERED)),
+            names=tuple(name for name, _ in classes),
+            void_ids=tuple(map(int, stored["void_ids"])),
+            palette=tuple((red, green, blue) for _, (red, green, blue) in classes),
+            file_ids={int(k): int(v) for k, v in stored.get("file_ids", {}).items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise error(
+            'a class table is {"name": …, "classes": [[name, [red, green, blue]], …], "void_ids": […]}, '
+            f"not this ({cause!r})"
+        ) from cause
+    ids = range(table.num_classes)
+    sound = (
+        0 < table.num_classes <= MAX_CLASSES
+        and len(set(table.names)) == table.num_classes
+        and all(0 < len(name) <= _MAX_NAME_LENGTH for name in (table.name, *table.names))
+        and all(0 <= level <= 255 for colour in table.palette for level in colour)
+        and all(i in ids for i in (*table.void_ids, *table.file_ids.values()))
+        and all(0 <= i < MAX_CLASSES for i in table.file_ids)
+    )
+    if not sound:
+        raise error(
+            f"class table {table.name[:_MAX_NAME_LENGTH]!r} is unsound: 1 to {MAX_CLASSES} different names "
+            f"of 1 to {_MAX_NAME_LENGTH} characters, colours of 0 to 255, ids among the classes"
+        )
+    return table
+
+
+def class_table_json(table: ClassTable) -> dict[str, Any]:
+    """The JSON form of a table of the user's own: the inverse of `parse_class_table`."""
+    return {
+        "name": table.name,
+        "classes": [
+            [name, list(colour)] for name, colour in zip(table.names, table.palette, strict=True)
+        ],
+        "void_ids": list(table.void_ids),
+        "file_ids": {str(k): v for k, v in table.file_ids.items()},
+    }
+
+
+def _own_table(path: Path) -> ClassTable:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable class table ({error})") from error
+    if isinstance(stored, dict):
+        stored.pop("table_id", None)  # numbers are given by this project alone
+    return parse_class_table(stored, ConfigError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,20 +21,24 @@ from dsslic_jax.models.segnet import build_segnet
 TABLE = "camvid"  # its last id, 11, is void
 
 
-def make_bundle(seed: int = 0, table: str = TABLE) -> Bundle:
-    """CompNet, FineNet and SegNet of the `tiny` configurations, with weights drawn from `seed`."""
+def make_bundle(seed: int = 0, table: str = TABLE, **model: Any) -> Bundle:
+    """CompNet, FineNet and SegNet of the `tiny` configurations, with weights drawn from `seed`.
+
+    `model` replaces settings of the coarse model.
+    """
     classes = class_table(table)
     coarse, segnet = tiny(compression()), tiny(segmentation())
+    coarse.model.update(model)
     coarse.model.classes = segnet.model.classes = classes.num_classes
     picture = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
     labels = jax.ShapeDtypeStruct((1, 32, 32), np.int32)
     weights = flatten(
         init_params(build_segnet(segnet.model), seed, picture, kernel_std=_fan_in), "segnet"
     )
-    for name, tree in init_params(build_coarse_model(coarse.model), seed, labels, picture)[
-        "params"
-    ].items():
-        weights |= flatten(tree, name)
+    variables = init_params(build_coarse_model(coarse.model), seed, labels, picture)
+    for collection in variables.values():
+        for name, tree in collection.items():
+            weights |= flatten(tree, name)
     return Bundle(
         classes=classes,
         model=coarse.model.to_dict(),

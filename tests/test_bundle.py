@@ -49,6 +49,30 @@ def test_parameters_nest_by_name(tiny_bundle: Bundle) -> None:
     }
 
 
+def test_statistics_are_told_from_parameters_by_their_leaf_name(tiny_bundle: Bundle) -> None:
+    assert tiny_bundle.coarse_variables().keys() == {"params"}
+    bundle = make_bundle(norm="batch")
+    variables = bundle.coarse_variables()
+    assert {k: set(tree) for k, tree in variables.items()} == {
+        "params": {"compnet", "finenet"},
+        "batch_stats": {"compnet", "finenet"},
+    }
+    stats, params = (variables[k]["finenet"]["stem_norm"] for k in ("batch_stats", "params"))
+    assert {leaf for module in stats.values() for leaf in module} == {"mean", "var"}
+    assert {leaf for module in params.values() for leaf in module} == {"scale", "bias"}
+    arrays = [a for tree in variables.values() for n in tree for a in bundles.flatten(tree[n], n)]
+    assert sorted(arrays) == sorted(n for n in bundle.weights if not n.startswith("segnet/"))
+
+
+def test_the_fingerprint_changes_with_finenet_s_statistics_only() -> None:
+    bundle = make_bundle(norm="batch")
+    means = [n for n in bundle.weights if n.endswith("/mean") and not n.startswith("segnet/")]
+    for name in means:
+        same = with_weight(bundle, name, 1e-3).fingerprint == bundle.fingerprint
+        assert same == name.startswith("compnet/"), name
+    assert {name.split("/")[0] for name in means} == {"compnet", "finenet"}
+
+
 def test_the_fingerprint_changes_with_every_finenet_array(tiny_bundle: Bundle) -> None:
     names = [name for name in tiny_bundle.weights if name.startswith("finenet/")]
     assert len(names) > 10
@@ -70,6 +94,7 @@ def test_the_fingerprint_changes_with_one_weight_of_an_array(tiny_bundle: Bundle
         {"finenet_blocks": 2},
         {"norm": "group"},
         {"upsampling": "bilinear_corners"},
+        {"colour": "ycbcr"},
     ],
 )
 def test_the_fingerprint_changes_with_what_a_decoder_computes(
@@ -137,9 +162,10 @@ def edit(directory: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d["model"].update(upsampling="bilinear_corners"), "not as it was written"),
         (lambda d: d.update(fingerprint="0" * 16), "not as it was written"),
         (lambda d: d["model"].pop("norm"), "damaged"),
+        (lambda d: d["model"].pop("colour"), "damaged"),
         (lambda d: d.pop("fingerprint"), "damaged"),
         (lambda d: d.pop("weights_sha256"), "damaged"),
-        (lambda d: d.update(format=2), "model format 2, this program reads 1"),
+        (lambda d: d.update(format=1), "model format 1, this program reads 2"),
         (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
         (lambda d: d.update(classes=[]), "damaged"),
         (lambda d: d.update(model="small"), "damaged"),

@@ -9,6 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dsslic_jax.models import compnet, finenet
+from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.compnet import CompNet
 from dsslic_jax.models.finenet import DOWNS, FineNet
 from dsslic_jax.models.layers import Dtype, upsample_bilinear
@@ -18,16 +20,19 @@ from dsslic_jax.models.pixels import round_to_8_bits
 class Coarse(NamedTuple):
     """What the coarse path makes, all float32 NHWC."""
 
-    compact: (
-        jax.Array
-    )  # c, [B, H/alpha, W/alpha, 3], in [-1, 1]; 8-bit values where the model rounds
-    upsampled: jax.Array  # c' = up(c), [B, H, W, 3]
-    fine: jax.Array  # f, [B, H, W, 3], in (-1, 1)
-    coarse: jax.Array  # x' = c' + f, [B, H, W, 3], in (-2, 2): not clipped
+    # c, [B, H/alpha, W/alpha, 3], in [-1, 1], in the model's colour; 8-bit values where the model rounds
+    compact: jax.Array
+    upsampled: jax.Array  # c' = up(c), [B, H, W, 3], RGB
+    fine: jax.Array  # f, [B, H, W, 3], in (-1, 1), in the model's colour
+    coarse: jax.Array  # x' = c' + f, [B, H, W, 3], RGB: not clipped
 
 
 class CoarseModel(nn.Module):
-    """CompNet, bilinear upsampling and FineNet as one module; parameters {"compnet": …, "finenet": …}."""
+    """CompNet, bilinear upsampling and FineNet as one module; parameters {"compnet": …, "finenet": …}.
+
+    `colour` is what the networks and c are in, "rgb" or "ycbcr"; pictures go in and come out as RGB. With norm
+    "batch", `train` takes the batch's statistics and needs `mutable=["batch_stats"]`.
+    """
 
     classes: int
     alpha: int = 8
@@ -38,6 +43,7 @@ class CoarseModel(nn.Module):
     label_conv: str = "auto"
     compact: str = "direct"
     align_corners: bool = False
+    colour: str = "rgb"
     round_compact: bool = True
     dtype: Dtype = jnp.float32
 
@@ -53,20 +59,27 @@ class CoarseModel(nn.Module):
         )
         self.finenet = FineNet(width=self.finenet_width, blocks=self.finenet_blocks, **shared)
 
-    def compress(self, labels: jax.Array, picture: jax.Array) -> jax.Array:
+    def compress(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         """labels int [B, H, W], x float [B, H, W, 3] in [-1, 1] -> c float [B, H/alpha, W/alpha, 3]."""
-        return self.compnet(labels, picture)
+        return self.compnet(labels, from_rgb(picture, self.colour), train)
 
-    def predict(self, labels: jax.Array, compact: jax.Array) -> Coarse:
+    def upsample(self, compact: jax.Array) -> jax.Array:
+        """c (or ĉ) -> c' float [B, H, W, 3], RGB: x' without FineNet."""
+        return to_rgb(upsample_bilinear(compact, self.alpha, self.align_corners), self.colour)
+
+    def predict(self, labels: jax.Array, compact: jax.Array, train: bool = False) -> Coarse:
         """The decoder's half: labels int [B, H, W] and c (or ĉ) in [-1, 1] -> x' and its parts."""
         upsampled = upsample_bilinear(compact, self.alpha, self.align_corners)
-        fine = self.finenet(labels, upsampled)
-        return Coarse(compact, upsampled, fine, upsampled + fine)
+        fine = self.finenet(labels, upsampled, train)
+        coarse = upsampled + fine
+        return Coarse(compact, to_rgb(upsampled, self.colour), fine, to_rgb(coarse, self.colour))
 
-    def __call__(self, labels: jax.Array, picture: jax.Array) -> Coarse:
+    def __call__(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> Coarse:
         """Both halves, as training runs them: x' from the c that a decoder will hold."""
-        compact = self.compress(labels, picture)
-        return self.predict(labels, round_to_8_bits(compact) if self.round_compact else compact)
+        compact = self.compress(labels, picture, train)
+        if self.round_compact:
+            compact = round_to_8_bits(compact)
+        return self.predict(labels, compact, train)
 
     @property
     def size_multiple(self) -> int:
@@ -77,6 +90,28 @@ class CoarseModel(nn.Module):
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
         return max(4 * self.alpha, 2 * 2**DOWNS)
+
+    @property
+    def tiles(self) -> bool:
+        """Whether nothing looks at the whole picture, so that it may be run in overlapping windows."""
+        return self.norm in ("batch", "none") and not self.align_corners
+
+    @property
+    def compnet_radius(self) -> int:
+        """Pixels beyond its own alpha x alpha block that a pixel of c depends on, in a model that `tiles`."""
+        first, last = compnet.rows_seen(0, self.alpha)
+        return max(-first, last - (self.alpha - 1))
+
+    @property
+    def finenet_radius(self) -> int:
+        """Pixels around it that a pixel of x' depends on, likewise; a pixel of ĉ covers alpha x alpha of them."""
+        reaches = []
+        for row in range(self.size_multiple):
+            first, last = finenet.rows_seen(row, self.finenet_blocks)
+            # Row q of c' lies between row floor((q + 1/2) / alpha - 1/2) of ĉ and the next.
+            above, below = ((2 * q + 1 - self.alpha) // (2 * self.alpha) for q in (first, last))
+            reaches += [row - self.alpha * above, self.alpha * (below + 2) - 1 - row]
+        return max(reaches)
 
 
 def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
@@ -91,6 +126,7 @@ def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
         label_conv=settings["label_conv"],
         compact=settings["compact"],
         align_corners=settings["upsampling"] == "bilinear_corners",
+        colour=settings["colour"],
         round_compact=settings["round_compact"],
         dtype=jnp.dtype(settings["dtype"]),
     )

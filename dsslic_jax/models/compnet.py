@@ -14,6 +14,14 @@ CORRECTION = (
 )
 
 
+def rows_seen(row: int, alpha: int) -> tuple[int, int]:
+    """First and last row of (s, x) that a row of c depends on, a norm left aside; outside x where padding is seen."""
+    first, last = row - 3, row + 3  # head
+    for _ in range(alpha.bit_length() - 1):
+        first, last = 2 * first - 1, 2 * last + 1
+    return first - 3, last + 3  # stem
+
+
 class CompNet(nn.Module):
     """labels int [B, H, W], picture float [B, H, W, 3] in [-1, 1] -> c [B, H/alpha, W/alpha, 3] in (-1, 1).
 
@@ -34,15 +42,15 @@ class CompNet(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, labels: jax.Array, picture: jax.Array) -> jax.Array:
+    def __call__(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         y = LabelConv(
             self.width, self.classes, method=self.label_conv, dtype=self.dtype, name="stem"
         )(labels, picture)
-        y = nn.relu(Norm(self.norm, name="stem_norm")(y))
+        y = nn.relu(Norm(self.norm, name="stem_norm")(y, train))
         for i in range(self.alpha.bit_length() - 1):
             features = self.width * min(2 ** (i + 1), 8)
             y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
-            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y))
+            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y, train))
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)
         y = y.astype(jnp.float32)
         if self.compact == "average":

@@ -12,6 +12,17 @@ from dsslic_jax.models.layers import Conv, Dtype, Norm, UpConv
 DOWNS = 3  # stride-2 steps to the residual blocks; sizes must be multiples of 2**DOWNS
 
 
+def rows_seen(row: int, blocks: int) -> tuple[int, int]:
+    """First and last row of (s, c') that a row of f depends on, a norm left aside; outside c' where padding is seen."""
+    first, last = row - 3, row + 3  # head
+    for _ in range(DOWNS):
+        first, last = first // 2, -(-last // 2)  # an odd row of an UpConv sees the next row too
+    first, last = first - 2 * blocks, last + 2 * blocks
+    for _ in range(DOWNS):
+        first, last = 2 * first - 1, 2 * last + 1
+    return first - 3, last + 3  # stem
+
+
 class ResidualBlock(nn.Module):
     """x + two reflection-padded 3x3 convolutions, the first followed by norm and ReLU, the second by norm."""
 
@@ -19,14 +30,14 @@ class ResidualBlock(nn.Module):
     dtype: Dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         features = x.shape[-1]
         y = x
         for i in range(2):
             y = Conv(
                 features, 3, padding=1, pad_mode="reflect", dtype=self.dtype, name=f"conv_{i}"
             )(y)
-            y = Norm(self.norm, name=f"norm_{i}")(y)
+            y = Norm(self.norm, name=f"norm_{i}")(y, train)
             y = nn.relu(y) if i == 0 else y
         return x + y
 
@@ -46,20 +57,20 @@ class FineNet(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, labels: jax.Array, upsampled: jax.Array) -> jax.Array:
+    def __call__(self, labels: jax.Array, upsampled: jax.Array, train: bool = False) -> jax.Array:
         y = LabelConv(
             self.width, self.classes, method=self.label_conv, dtype=self.dtype, name="stem"
         )(labels, upsampled)
-        y = nn.relu(Norm(self.norm, name="stem_norm")(y))
+        y = nn.relu(Norm(self.norm, name="stem_norm")(y, train))
         for i in range(DOWNS):
             features = self.width * 2 ** (i + 1)
             y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
-            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y))
+            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y, train))
         for i in range(self.blocks):
-            y = ResidualBlock(self.norm, self.dtype, name=f"block_{i}")(y)
+            y = ResidualBlock(self.norm, self.dtype, name=f"block_{i}")(y, train)
         for i in range(DOWNS):
             features = self.width * 2 ** (DOWNS - 1 - i)
             y = UpConv(features, dtype=self.dtype, name=f"up_{i}")(y)
-            y = nn.relu(Norm(self.norm, name=f"up_{i}_norm")(y))
+            y = nn.relu(Norm(self.norm, name=f"up_{i}_norm")(y, train))
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)
         return jnp.tanh(y.astype(jnp.float32))

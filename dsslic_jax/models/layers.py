@@ -93,15 +93,17 @@ class UpConv(nn.Module):
 
 
 class Norm(nn.Module):
-    """Norm "instance" (no affine, eps 1e-5), "group" (up to 8 groups, affine) or "none", in float32.
+    """Norm "instance" (no affine, eps 1e-5), "group" (up to 8 groups, affine), "batch" or "none", in float32.
 
+    "batch" (affine) takes the statistics of the whole batch, over all devices, in training, and their running average
+    afterwards: its output then depends on nothing else in the picture. Training needs `mutable=["batch_stats"]`.
     The variance is taken in two passes: the one-pass form loses precision where |mean| >> std.
     """
 
     kind: str = "instance"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         if self.kind == "none":
             return x
         if self.kind == "instance":
@@ -114,7 +116,13 @@ class Norm(nn.Module):
             return nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)(x).astype(
                 x.dtype
             )
-        raise ValueError(f'norm must be "instance", "group" or "none", not {self.kind!r}')
+        if self.kind == "batch":
+            # Under jit on a sharded batch these are the statistics of the global batch.
+            norm = nn.BatchNorm(
+                use_running_average=not train, use_fast_variance=False, dtype=jnp.float32
+            )
+            return norm(x).astype(x.dtype)
+        raise ValueError(f'norm must be "instance", "group", "batch" or "none", not {self.kind!r}')
 
 
 def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) -> jax.Array:

@@ -11,10 +11,11 @@ from dsslic_jax.models import segnet
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
         "model.alpha": (8, 16, 32, 64),
-        "model.norm": ("instance", "group", "none"),
+        "model.norm": ("instance", "group", "batch", "none"),
         "model.compact": ("direct", "average"),
         "model.label_conv": ("auto", "dense", "lookup"),
         "model.upsampling": ("bilinear", "bilinear_corners"),
+        "model.colour": ("rgb", "ycbcr"),
         "model.dtype": ("float32", "bfloat16"),
         "discriminator.norm": ("instance", "group", "none"),
         "losses.gan": ("log", "least_squares"),

@@ -30,12 +30,22 @@ class Player(struct.PyTreeNode):
 
 
 class TrainState(struct.PyTreeNode):
-    """Everything a step needs. `frozen` holds weights that are never updated nor saved (VGG19), or None."""
+    """Everything a step needs.
+
+    `batch_stats` are the generator's running statistics, {} where its norm keeps none. `frozen` holds weights that are
+    never updated nor saved (VGG19), or None.
+    """
 
     step: jax.Array
     generator: Player
+    batch_stats: Any
     discriminator: Player
     frozen: Params = None
+
+    @property
+    def generator_variables(self) -> dict[str, Any]:
+        """What `CoarseModel.apply` takes."""
+        return {"params": self.generator.params, "batch_stats": self.batch_stats}
 
 
 def learning_rate(config: Any) -> optax.Schedule:
@@ -93,9 +103,11 @@ def init_state(config: Any, frozen: Params = None) -> TrainState:
     def player(params: Params) -> Player:
         return Player(params, jax.device_get(optimizer.init(params)))
 
+    variables = init_params(generator, config.seed, labels, picture)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
-        generator=player(init_params(generator, config.seed, labels, picture)["params"]),
+        generator=player(variables["params"]),
+        batch_stats=variables.get("batch_stats", {}),
         discriminator=player(init_params(discriminator, config.seed + 1, seen)["params"]),
         frozen=frozen,
     )

@@ -49,10 +49,12 @@ def make_train_step(config: Any) -> TrainStep:
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         picture, labels = to_network(batch["image"]), batch["labels"].astype(jnp.int32)
-        made, pullback = jax.vjp(
-            lambda params: generator.apply({"params": params}, labels, picture),
-            state.generator.params,
-        )
+
+        def make(params: Any) -> tuple[Coarse, Any]:
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            return generator.apply(variables, labels, picture, train=True, mutable=["batch_stats"])
+
+        made, pullback, measured = jax.vjp(make, state.generator.params, has_aux=True)
         fixed = jax.lax.stop_gradient(made)
 
         def loss_d(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
@@ -93,6 +95,7 @@ def make_train_step(config: Any) -> TrainStep:
         new_state = state.replace(
             step=state.step + 1,
             generator=state.generator.updated(gradients_g, optimizer),
+            batch_stats=measured.get("batch_stats", {}),
             discriminator=new_discriminator,
         )
         return new_state, metrics

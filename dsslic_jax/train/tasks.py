@@ -12,6 +12,7 @@ import numpy as np
 from dsslic_jax.bundle import Bundle, flatten
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.segnet import build_segnet, to_labels
 from dsslic_jax.models.vgg import load_vgg
@@ -43,13 +44,13 @@ def _compression(config: Any, classes: ClassTable) -> Task:
     model = build_coarse_model(config.model)
 
     @jax.jit
-    def run(params: Any, image: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-        made = model.apply({"params": params}, labels, to_network(image))
-        return to_pixels(made.compact), to_pixels(made.coarse)
+    def run(variables: Any, image: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        made = model.apply(variables, labels, to_network(image))
+        return to_pixels(to_rgb(made.compact, model.colour)), to_pixels(made.coarse)
 
     def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
         image, labels = batch["image"][:SAMPLES], batch["labels"][:SAMPLES]
-        compact, coarse = jax.device_get(run(state.generator.params, image, labels))
+        compact, coarse = jax.device_get(run(state.generator_variables, image, labels))
         height, width = labels.shape[1:]
         return [
             [
@@ -64,8 +65,9 @@ def _compression(config: Any, classes: ClassTable) -> Task:
 
     def bundle(state: Any) -> Bundle:
         weights: dict[str, np.ndarray] = {}
-        for name, tree in jax.device_get(state.generator.params).items():
-            weights |= flatten(tree, name)
+        for collection in jax.device_get(state.generator_variables).values():
+            for name, tree in collection.items():
+                weights |= flatten(tree, name)
         return Bundle(
             classes=classes,
             model=config.model.to_dict(),

@@ -47,8 +47,49 @@ def test_instance_norm_keeps_its_precision_far_from_zero() -> None:
 
 
 def test_an_unknown_norm_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch"):
-        layers.Norm("batch").init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
+    with pytest.raises(ValueError, match="layer"):
+        layers.Norm("layer").init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
+
+
+def batch_norm(x: jax.Array, mean: float, var: float, train: bool) -> tuple[jax.Array, dict]:
+    """The layer's output, scaled by 2 and moved by 3, and its statistics afterwards, from those given."""
+    channels = x.shape[-1:]
+    variables = {
+        "params": {
+            "BatchNorm_0": {"scale": np.full(channels, 2.0), "bias": np.full(channels, 3.0)}
+        },
+        "batch_stats": {
+            "BatchNorm_0": {"mean": np.full(channels, mean), "var": np.full(channels, var)}
+        },
+    }
+    variables = jax.tree.map(jnp.float32, variables)
+    y, changed = layers.Norm("batch").apply(variables, x, train, mutable=["batch_stats"])
+    return y, changed["batch_stats"]["BatchNorm_0"]
+
+
+def test_batch_norm_takes_the_batch_s_statistics_in_training_and_the_stored_ones_after() -> None:
+    x = 100.0 + RNG.standard_normal((2, 16, 16, 3))
+    mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    y, stats = batch_norm(jnp.asarray(x, jnp.float32), mean=7.0, var=5.0, train=True)
+    np.testing.assert_allclose(y, 2 * (x - mean) / np.sqrt(var + 1e-5) + 3, atol=4e-4)
+    np.testing.assert_allclose(stats["mean"], 0.99 * 7 + 0.01 * mean, rtol=1e-5)
+    np.testing.assert_allclose(stats["var"], 0.99 * 5 + 0.01 * var, rtol=1e-5)
+    y, stats = batch_norm(jnp.asarray(x, jnp.float32), mean=7.0, var=5.0, train=False)
+    np.testing.assert_allclose(y, 2 * (x - 7) / np.sqrt(5 + 1e-5) + 3, rtol=1e-5)
+    np.testing.assert_array_equal(stats["mean"], np.full(3, 7.0))
+
+
+def test_gradients_flow_through_the_statistics_of_a_batch() -> None:
+    x = RNG.standard_normal((2, 8, 8, 3))
+    weights = RNG.standard_normal(x.shape)
+    # By hand, scale 2: 2 / std * (w - mean(w) - y * mean(w y)), y the normalised x.
+    std = np.sqrt(x.var((0, 1, 2)) + 1e-5)
+    y = (x - x.mean((0, 1, 2))) / std
+    expected = weights - weights.mean((0, 1, 2)) - y * (weights * y).mean((0, 1, 2))
+    gradient = jax.grad(lambda x: jnp.sum(weights * batch_norm(x, 0.0, 1.0, train=True)[0]))(
+        jnp.asarray(x, jnp.float32)
+    )
+    np.testing.assert_allclose(gradient, 2 / std * expected, atol=1e-5)
 
 
 def test_corner_aligned_upsampling_keeps_the_corners_and_the_line_between() -> None:

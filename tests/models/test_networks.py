@@ -24,7 +24,7 @@ def shapes(tree: Any) -> Any:
 
 
 @pytest.mark.parametrize("alpha", [8, 16, 32, 64])
-@pytest.mark.parametrize("norm", ["instance", "group", "none"])
+@pytest.mark.parametrize("norm", ["instance", "group", "batch", "none"])
 def test_every_alpha_and_norm_gives_a_compact_picture_at_its_scale(alpha: int, norm: str) -> None:
     model = CoarseModel(
         5, alpha=alpha, compnet_width=4, finenet_width=4, finenet_blocks=1, norm=norm

@@ -41,12 +41,16 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Monitor, "record", dying)
 
 
-@pytest.mark.parametrize("task", ["compression", "segmentation"])
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [("compression", {}), ("compression", {"norm": "batch"}), ("segmentation", {})],
+)
 def test_stopping_and_resuming_gives_bit_identical_weights(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, model: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = small_compression if task == "compression" else small_segmentation
     config = make(steps=4, save_every=2)
+    config.model.update(model)
     whole = loop.train(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         stop_after(3, patch)  # the checkpoint of step 2 is the newest
@@ -59,6 +63,8 @@ def test_stopping_and_resuming_gives_bit_identical_weights(
     assert expected.keys() == resumed.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    has_statistics = any(name.endswith("/mean") for name in expected)
+    assert has_statistics == (config.model.norm == "batch")
 
 
 def test_a_work_directory_of_other_settings_is_refused(tmp_path: Path) -> None:
@@ -114,6 +120,8 @@ def test_samples_logs_and_model_are_written(tmp_path: Path) -> None:
     [
         ("model.alpha", 12, "model.alpha must be"),
         ("model.upsampling", "bilinear-corners", "model.upsampling must be one of bilinear,"),
+        ("model.colour", "yuv", "model.colour must be one of rgb, ycbcr"),
+        ("discriminator.norm", "batch", "discriminator.norm must be one of instance,"),
         ("data.crop", (60, 64), "must be multiples of 8, at least 32"),
         ("data.crop", (24, 64), "must be multiples of 8, at least 32"),
         ("train.log_every", 0, "train.log_every must be at least 1"),

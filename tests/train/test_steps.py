@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,13 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dsslic_jax import bundle as bundles
+from dsslic_jax.classes import class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.colour import to_rgb
+from dsslic_jax.models.label_conv import LabelConv
+from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.train import sharding
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
 from dsslic_jax.train.steps import make_train_step
+from dsslic_jax.train.tasks import make_task
 from tests.configurations import small_compression, small_segmentation
 
 RNG = np.random.default_rng(11)
@@ -49,9 +56,22 @@ def largest_difference(a: Any, b: Any) -> float:
     )
 
 
+def small_batch_norm(**train: Any) -> Any:
+    """`small_compression` with batch norm, its networks in YCbCr, by SGD."""
+    config = small_compression(**train)
+    config.model.update({"norm": "batch", "colour": "ycbcr"})
+    config.optimizer.update({"name": "sgd", "learning_rate": 0.01})
+    return config
+
+
 @pytest.fixture(scope="module")
 def one_device() -> tuple[Any, list[dict[str, float]]]:
     return run(small_compression(), devices=1, steps=2)
+
+
+@pytest.fixture(scope="module")
+def batch_norm() -> tuple[Any, list[dict[str, float]]]:
+    return run(small_batch_norm(), devices=1, steps=3)
 
 
 @pytest.mark.parametrize("task", ["compression", "segmentation"])
@@ -70,6 +90,19 @@ def test_eight_devices_take_the_step_that_one_takes(
         difference = largest_difference(one.params, eight.params)
     print(f"{task}, eight devices against one: weights differ by at most {difference:.1e}")
     assert difference <= 1e-5
+
+
+def test_eight_devices_share_the_statistics_of_their_whole_batch() -> None:
+    # One step: in a second one, rounding turns the sign of a few |x - x'|, and their gradients with them.
+    (one, losses), (eight, losses_of_eight) = (run(small_batch_norm(), n) for n in (1, 8))
+    for name, value in losses[0].items():
+        assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
+    weights, weights_of_eight = (
+        (state.generator_variables, state.discriminator.params) for state in (one, eight)
+    )
+    difference = largest_difference(weights, weights_of_eight)
+    print(f"batch norm, eight devices against one: weights differ by at most {difference:.1e}")
+    assert difference <= 1e-6
 
 
 def weights_that_matter(state: Any) -> Any:
@@ -138,6 +171,60 @@ def test_the_poster_trains_on_the_8_bit_compact_picture_and_the_reference_does_n
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-3)
     unrounded = (np.asarray(made[1].compact) + 1) * 127.5
     assert np.abs(unrounded - np.round(unrounded)).max() > 0.2
+
+
+@pytest.mark.parametrize("update_order", ["alternating", "simultaneous"])
+def test_running_statistics_move_once_a_step(update_order: str) -> None:
+    config = small_compression(update_order=update_order)
+    config.model.norm = "batch"
+    config = resolve(config)
+    batch = {name: jnp.asarray(array[:2]) for name, array in BATCH.items()}
+    stem = LabelConv(config.model.compnet_width, config.model.classes)
+    state, step, mean, var = init_state(config), jax.jit(make_train_step(config)), 0.0, 1.0
+    for _ in range(2):
+        params = {"params": state.generator.params["compnet"]["stem"]}
+        seen = stem.apply(params, batch["labels"].astype(jnp.int32), to_network(batch["image"]))
+        mean = 0.99 * mean + 0.01 * np.mean(seen, (0, 1, 2))
+        var = 0.99 * var + 0.01 * np.var(seen, (0, 1, 2))
+        state, _ = step(state, batch)
+        kept = state.batch_stats["compnet"]["stem_norm"]["BatchNorm_0"]
+        np.testing.assert_allclose(kept["mean"], mean, atol=1e-6)
+        np.testing.assert_allclose(kept["var"], var, atol=1e-6)
+    assert np.abs(mean).max() > 1e-4
+
+
+def test_batch_norm_in_ycbcr_trains(batch_norm: tuple[Any, list[dict[str, float]]]) -> None:
+    state, history = batch_norm
+    assert all(np.isfinite(list(metrics.values())).all() for metrics in history)
+    before = init_state(resolve(small_batch_norm()))
+    for network in ("compnet", "finenet"):
+        moved = largest_difference(
+            before.generator.params[network], state.generator.params[network]
+        )
+        assert moved > 1e-4
+        # Every layer's statistics are its own.
+        for layer, stats in jax.tree_util.tree_leaves_with_path(state.batch_stats[network]):
+            assert not np.allclose(stats, np.round(stats), atol=1e-7), layer
+
+
+def test_a_model_directory_infers_what_training_s_samples_show(
+    batch_norm: tuple[Any, list[dict[str, float]]], tmp_path: Path
+) -> None:
+    config, state = resolve(small_batch_norm()), batch_norm[0]
+    task = make_task(config, class_table(config.data.classes))
+    bundles.save(task.bundle(state), tmp_path)
+    loaded = bundles.load(tmp_path)
+    labels, picture = BATCH["labels"][:1], to_network(jnp.asarray(BATCH["image"][:1]))
+    infer = jax.jit(build_coarse_model(loaded.model).apply)
+    made = infer(loaded.coarse_variables(), labels.astype(np.int32), picture)
+    trained = infer(state.generator_variables, labels.astype(np.int32), picture)
+    np.testing.assert_array_equal(made.coarse, trained.coarse)
+    fresh = {**loaded.coarse_variables(), "batch_stats": init_state(config).batch_stats}
+    assert np.abs(infer(fresh, labels.astype(np.int32), picture).coarse - made.coarse).max() > 1e-4
+    _, _, compact, coarse, _ = task.sample(state, {k: v[:1] for k, v in BATCH.items()})[0]
+    assert np.abs(coarse - np.asarray(to_pixels(made.coarse[0]), np.int16)).max() <= 1
+    shown = np.asarray(to_pixels(to_rgb(made.compact[0], "ycbcr")), np.int16)
+    assert np.abs(compact[::8, ::8] - shown).max() <= 1
 
 
 def test_a_batch_that_does_not_divide_over_the_devices_is_refused() -> None:

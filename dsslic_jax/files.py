@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,16 +16,43 @@ MAX_PIXELS = 1 << 27
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that `path` never holds a part of it, making its folder if need be."""
+    """Writes a file so that `path` never holds a part of it, making its folder if need be.
+
+    Where the system has files without a name (Linux), a process killed while it writes leaves nothing behind either.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
     try:
-        temporary.write_bytes(data)
+        if not _write_nameless(temporary, data):
+            temporary.write_bytes(data)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_nameless(path: Path, data: bytes) -> bool:
+    """Writes a file that gets its name only when it is whole; False where the system cannot."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return False
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            file = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                return False  # not this kind of file system
+            raise
+        with os.fdopen(file, "wb", closefd=True) as opened:
+            opened.write(data)
+            opened.flush()
+            # The folder's descriptor makes Python ask for the link's target, not the link in /proc.
+            name = f"/proc/self/fd/{file}"
+            os.link(name, path.name, dst_dir_fd=folder, follow_symlinks=True)
+        return True
+    finally:
+        os.close(folder)
 
 
 def write_png(

@@ -1,20 +1,23 @@
 """The embedded BPG coder: genuine BPG files, written and read with PyAV (x265, FFmpeg).
 
-    picture --pad to 32--> RGB to YCbCr 4:4:4 --pad to 8--> x265 --> BPG file
-    BPG file --> HEVC decoder --> crop --> YCbCr to RGB, bit for bit what bpgdec shows
+    picture --pad to 32--> RGB to YCbCr --4:2:0: halve chroma--> --pad to 8--> x265 --> BPG file
+    BPG file --> HEVC decoder --> crop --4:2:0: double chroma--> YCbCr to RGB
 
-Every BPG decoder opens the files. Nothing in BPG protects its payload: a flipped bit mostly decodes
-silently to other pixels, so the container keeps a CRC of each layer.
+8 or 10 bits per sample. Every BPG decoder opens the files, and the pixels decoded here are those
+that bpgdec shows, bit for bit (see `show`). Nothing in BPG protects its payload: a flipped bit
+mostly decodes silently to other pixels, so the container keeps a CRC of each layer.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from dsslic_jax.codec.bit_depth import narrow
 from dsslic_jax.codec.bpg_file import (
-    CHROMA_FORMAT_IDC,
     COLOUR_RGB,
     COLOUR_YCBCR,
+    FORMAT_420_JPEG,
+    FORMAT_420_MPEG2,
     FORMAT_444,
     FORMAT_GRAY,
     BpgHeader,
@@ -22,12 +25,18 @@ from dsslic_jax.codec.bpg_file import (
     mux,
     parse_header,
 )
+from dsslic_jax.codec.chroma import double, halve
 from dsslic_jax.codec.hevc import MAX_QP, decode_planes, encode_planes
-from dsslic_jax.codec.hevc_headers import MIN_BLOCK
+from dsslic_jax.codec.hevc_headers import BIT_DEPTHS, MIN_BLOCK
 from dsslic_jax.codec.padding import pad_edge
-from dsslic_jax.codec.ycbcr import rgb_to_ycbcr, ycbcr_to_rgb
+from dsslic_jax.codec.ycbcr import rgb_to_ycbcr, stretch, ycbcr_to_rgb
 from dsslic_jax.errors import CoderFailed, ConfigError
 
+COLOURS = {
+    "ycbcr444": (FORMAT_444, COLOUR_YCBCR),
+    "ycbcr420": (FORMAT_420_JPEG, COLOUR_YCBCR),
+    "rgb444": (FORMAT_444, COLOUR_RGB),
+}
 MIN_SIDE = 32  # pixels; native bpgenc with x265 crashes on smaller pictures
 _X265_MIN_SIDE = 16
 # bpgenc leaves x265's default ipratio of 1.4, which codes an I picture 3 steps finer than asked;
@@ -45,9 +54,30 @@ def bpgenc_quantiser(quality: int) -> int:
     return int((MAX_QP * (100 - quality) + 50) // 100)
 
 
-def x265_quantiser(quality: int) -> int:
-    """The constant x265 qp that matches `bpgenc_quantiser(quality)`."""
-    return max(0, bpgenc_quantiser(quality) - _IPRATIO_QP_OFFSET)
+def x265_quantiser(qp: int) -> int:
+    """The constant x265 quantiser that matches bpgenc's `-q qp`."""
+    return max(0, qp - _IPRATIO_QP_OFFSET)
+
+
+def check_request(picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> None:
+    """Raises ConfigError for settings that no BPG coder here has, CoderFailed for another picture.
+
+    The coders' `encode` says what they are.
+    """
+    if not 0 <= qp <= MAX_QP:
+        raise ConfigError(f"the quantiser of BPG must be in 0..{MAX_QP}, not {qp}")
+    if colour not in COLOURS:
+        raise ConfigError(f"BPG's colour must be one of {', '.join(COLOURS)}, not {colour!r}")
+    if bit_depth not in BIT_DEPTHS:
+        raise ConfigError(f"BPG is coded at 8 or 10 bits per sample, not {bit_depth}")
+    dtype = np.uint8 if bit_depth == 8 else np.uint16
+    if picture.dtype != dtype or picture.ndim != 3 or picture.shape[2] != 3:
+        raise CoderFailed(
+            f"BPG of {bit_depth} bits codes {np.dtype(dtype)} [H,W,3], not {picture.dtype} "
+            f"{list(picture.shape)}"
+        )
+    if bit_depth == 10 and picture.max() >= 1 << bit_depth:
+        raise CoderFailed(f"BPG of 10 bits codes samples of 0..1023, not {picture.max()}")
 
 
 def pad_to_min_side(picture: np.ndarray) -> np.ndarray:
@@ -61,8 +91,8 @@ def stored_size(shape: tuple[int, ...]) -> tuple[int, int]:
     return max(shape[0], MIN_SIDE), max(shape[1], MIN_SIDE)
 
 
-def check_stored_size(data: bytes, shape: tuple[int, ...]) -> None:
-    """Raises CoderFailed unless `data` is a BPG file of a picture of `shape`; allocates nothing."""
+def check_stored_size(data: bytes, shape: tuple[int, ...]) -> BpgHeader:
+    """The header of `data`, a BPG file of a picture of `shape`, or CoderFailed; allocates nothing."""
     if len(shape) != 3 or shape[2] != 3:
         raise CoderFailed(f"BPG carries pictures of shape [H,W,3], not {shape}")
     header, _ = parse_header(data)
@@ -71,53 +101,77 @@ def check_stored_size(data: bytes, shape: tuple[int, ...]) -> None:
             f"the BPG layer is {header.width}x{header.height} pixels where "
             f"{stored_size(shape)[1]}x{stored_size(shape)[0]} were expected"
         )
+    return header
 
 
 def encode_planes_to_bpg(planes: list[np.ndarray], header: BpgHeader, qp: int) -> bytes:
-    """Codes 8-bit planes (uint8 [h,w]; 4:2:0 chroma planes ceil-halved) at x265 quantiser 0..51.
+    """Codes planes (uint8 or 10-bit uint16 [h,w]; 4:2:0 chroma ceil-halved) at bpgenc's `-q qp`.
 
     Sides of at least 16 pixels. Raises CoderFailed for smaller ones or if x265 fails.
     """
     if min(header.width, header.height) < _X265_MIN_SIDE:
         raise CoderFailed(f"x265 takes no picture of {header.width}x{header.height} pixels")
-    chroma_format = CHROMA_FORMAT_IDC[header.pixel_format]
-    block = [MIN_BLOCK] + [MIN_BLOCK // 2 if chroma_format == 1 else MIN_BLOCK] * 2
-    coded_rows, coded_columns = -(-header.height // MIN_BLOCK), -(-header.width // MIN_BLOCK)
+    coded = header.coded(MIN_BLOCK)
+    chroma_step = 2 if coded.chroma_format == 1 else 1
     padded = [
-        pad_edge(plane, (coded_rows * side, coded_columns * side))
-        for plane, side in zip(planes, block, strict=False)
+        pad_edge(plane, (coded.height // step, coded.width // step))
+        for plane, step in zip(planes, (1, chroma_step, chroma_step), strict=False)
     ]
-    return mux(header, encode_planes(padded, chroma_format, qp))
+    return mux(header, encode_planes(padded, coded, x265_quantiser(qp)))
 
 
-def encode_picture(picture: np.ndarray, qp: int, colour_space: int = COLOUR_YCBCR) -> bytes:
-    """A BPG 4:4:4 file of uint8 [H,W,3] RGB (sides of 16 and more) at x265 quantiser 0..51.
-
-    `colour_space`: COLOUR_YCBCR, or COLOUR_RGB as `bpgenc -c rgb` does.
-    """
-    height, width = picture.shape[:2]
+def encode_picture(picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
+    """A BPG file of [H,W,3] RGB, sides of 16 and more; settings as `EmbeddedBpg.encode`'s."""
+    check_request(picture, qp, colour, bit_depth)
+    pixel_format, colour_space = COLOURS[colour]
     if colour_space == COLOUR_RGB:
         planes = [picture[..., channel] for channel in (1, 2, 0)]
     else:
-        planes = rgb_to_ycbcr(picture)
-    return encode_planes_to_bpg(planes, BpgHeader(width, height, FORMAT_444, colour_space), qp)
+        planes = rgb_to_ycbcr(picture, bit_depth)
+    if pixel_format == FORMAT_420_JPEG:
+        planes[1:] = [halve(plane) for plane in planes[1:]]
+    height, width = picture.shape[:2]
+    header = BpgHeader(width, height, pixel_format, colour_space, bit_depth)
+    return encode_planes_to_bpg(planes, header, qp)
+
+
+def show(data: bytes, bits: int) -> np.ndarray:
+    """What `bpgdec -b bits` writes for a BPG file: [H,W,3] RGB, uint8 for 8 bits, uint16 for 16.
+
+    Equal to libbpg at 8 bits shown, for files of either depth (tests/codec/test_libbpg.py). 16 bits
+    are the same arithmetic with a wider white; libbpg's build for tests has no such output.
+    Check the file's size first. Raises CoderFailed for damaged files, as far as damage shows, and
+    for kinds of BPG that `parse_header` refuses.
+    """
+    header, hevc, coded = demux(data)
+    planes = decode_planes(hevc, coded)
+    height, width = header.height, header.width
+    if header.pixel_format in (FORMAT_420_JPEG, FORMAT_420_MPEG2):
+        left_sited = header.pixel_format == FORMAT_420_MPEG2
+        planes[1:] = [
+            double(
+                plane[: -(-height // 2), : -(-width // 2)],
+                (height, width),
+                header.bit_depth,
+                left_sited=left_sited,
+            )
+            for plane in planes[1:]
+        ]
+    planes = [plane[:height, :width] for plane in planes]
+    if header.pixel_format == FORMAT_GRAY:
+        return stretch(np.stack([planes[0]] * 3, axis=-1), header.bit_depth, bits)
+    if header.colour_space == COLOUR_RGB:
+        return stretch(np.stack([planes[2], planes[0], planes[1]], -1), header.bit_depth, bits)
+    return ycbcr_to_rgb(planes, header.bit_depth, bits)
 
 
 def decode_picture(data: bytes) -> np.ndarray:
-    """Decodes a gray or 4:4:4 BPG file to uint8 [H,W,3] RGB; check its size first.
+    """Decodes a BPG file to [H,W,3] RGB: uint8, or uint16 in 0..1023 where the file has 10 bits.
 
-    Raises CoderFailed for damaged files, as far as damage shows, and for 4:2:0.
+    Raises CoderFailed as `show` does; check the file's size first.
     """
-    header, hevc, coded = demux(data)
-    if header.pixel_format not in (FORMAT_444, FORMAT_GRAY):
-        raise CoderFailed("the embedded decoder reads gray and 4:4:4 BPG, and this layer is 4:2:0")
-    planes = decode_planes(hevc, CHROMA_FORMAT_IDC[header.pixel_format], coded)
-    planes = [plane[: header.height, : header.width] for plane in planes]
-    if header.pixel_format == FORMAT_GRAY:
-        return np.repeat(planes[0][..., None], 3, axis=-1)
-    if header.colour_space == COLOUR_RGB:
-        return np.stack([planes[2], planes[0], planes[1]], axis=-1)
-    return ycbcr_to_rgb(planes)
+    header, _ = parse_header(data)
+    return show(data, 8) if header.bit_depth == 8 else narrow(show(data, 16))
 
 
 class EmbeddedBpg:
@@ -125,18 +179,27 @@ class EmbeddedBpg:
 
     name = "bpg"
 
-    def encode(self, picture: np.ndarray, quality: int) -> bytes:
-        """Codes uint8 [H,W,3] RGB at quality 0..100; sides below 32 are padded to 32 first.
+    def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
+        """Codes [H,W,3] RGB; sides below 32 are padded to 32 first.
 
-        Raises CoderFailed if x265 fails and CoderUnavailable without PyAV.
+        Args:
+          picture: uint8, or uint16 in 0..1023 for 10 bits.
+          qp: 0 (finest) to 51, bpgenc's -q.
+          colour: "ycbcr444", "ycbcr420" or "rgb444".
+          bit_depth: 8 or 10.
+
+        Raises ConfigError for other settings, CoderFailed for another picture and if x265 fails,
+        CoderUnavailable without PyAV.
         """
-        return encode_picture(pad_to_min_side(picture), x265_quantiser(quality))
+        check_request(picture, qp, colour, bit_depth)
+        return encode_picture(pad_to_min_side(picture), qp, colour, bit_depth)
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """Decodes a BPG file, ours or bpgenc's, to uint8 of exactly `shape` = (H, W, 3).
+        """Decodes a BPG file, ours or bpgenc's, to exactly `shape` = (H, W, 3).
 
-        Raises CoderFailed for another stored size (before any decoding) and for damage that
-        shows. A flipped bit usually does not show: the container's CRC finds it.
+        Returns uint8, or uint16 in 0..1023 where the file has 10 bits. Raises CoderFailed for
+        another stored size (before any decoding) and for damage that shows. A flipped bit usually
+        does not show: the container's CRC finds it.
         """
         check_stored_size(data, shape)
         return decode_picture(data)[: shape[0], : shape[1]]

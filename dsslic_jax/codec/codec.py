@@ -2,169 +2,297 @@
 
 encode:  x, s ──CompNet──► c ──8-bit──► ĉ
          x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
-         r = x - x' ──8-bit map──► lossy coder
-         stream = header | s lossless | ĉ lossless | r lossy
-decode:  stream ──► s, ĉ ──► x' ──+ r̂──► clip ──► x̂
+         r1 = x - x', r2 = x - (x' + r̂1), …  ──map to codes──► lossy coder
+         stream = header | s lossless | ĉ | r1 | r2 …
+decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► ──+ r̂2──► … ──► x̂
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 
 from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container, residual
-from dsslic_jax.codec.coders import LayerDecoder, LosslessCoder, coder_set, decoder_for
-from dsslic_jax.codec.labels import decode_label_layer
-from dsslic_jax.codec.predictor import CoarsePredictor, Segmenter
-from dsslic_jax.errors import CoderFailed, DataError, StreamError
+from dsslic_jax.codec import compact_layer, container, object_weights, rate, residual
+from dsslic_jax.codec.coders import CoderSet, LayerDecoder, coder_set, decoder_for
+from dsslic_jax.codec.labels import decode_label_layer, encode_label_layer
+from dsslic_jax.codec.predictor import CoarsePredictor, Progress, Segmenter, no_progress
+from dsslic_jax.codec.settings import CodingSettings, coding_settings
+from dsslic_jax.codec.simplify import simplify
+from dsslic_jax.errors import DataError, StreamError
 from dsslic_jax.files import MAX_PIXELS
+from dsslic_jax.metrics import psnr_rgb_db
+
+RATE_TOLERANCE = 0.02  # of the rate asked for
+PSNR_TOLERANCE_DB = 0.1
+# Roughly what one of quality is worth, to find a target in few trials.
+_BITS_SLOPE = 0.035  # relative
+_PSNR_SLOPE_DB = 0.3
 
 
 @dataclass(frozen=True)
 class Decoded:
     """What the whole layers of a stream decode to; None for what needs a layer that is not there."""
 
-    labels: np.ndarray  # s, uint8 [H, W]
-    compact: np.ndarray | None = None  # ĉ, uint8 [h, w, 3], of the padded picture
-    upsampled: np.ndarray | None = None  # up(ĉ), uint8 [H, W, 3]
+    header: container.Header
+    upto: str  # the last layer decoded: "s", "c", "r1", …
+    labels: np.ndarray | None  # s, uint8 [H, W]; None where the stream was coded without labels
+    compact: np.ndarray | None = None  # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3]
     coarse: np.ndarray | None = None  # x', uint8 [H, W, 3]
-    picture: np.ndarray | None = None  # x̂, uint8 [H, W, 3]
+    picture: np.ndarray | None = None  # x̂, uint8 [H, W, 3]: x' with all residual layers decoded
 
-    @property
-    def upto(self) -> str:
-        """The last layer decoded: "s", "c" or "r"."""
-        return "r" if self.picture is not None else "c" if self.coarse is not None else "s"
+
+@dataclass
+class _Base:
+    """A picture coded as far as x': all that does not depend on the residual's quality."""
+
+    picture: np.ndarray
+    labels: np.ndarray | None  # as a decoder will have them, for weights
+    weights: dict[int, float]  # by class id
+    coarse: np.ndarray
+    header: container.Header
+    payloads: list[tuple[str, str, bytes]]
 
 
 class Codec:
-    """A model's encoder and decoder. Networks compile once for each padded picture size."""
+    """A model's encoder and decoder on one device. Networks compile once for each rung of the size ladder."""
 
     def __init__(
         self,
         bundle: Bundle,
         codecs: str | None = None,
         programs: Mapping[str, str] | None = None,
+        precision: str | None = None,
+        device: jax.Device | None = None,
+        progress: Progress = no_progress,
     ) -> None:
-        """`codecs`: "embedded", "external", or None to encode as the model says and to decode without bpgdec.
+        """Puts the networks on a device.
 
-        `programs`: paths of external programs, see coders.py.
+        Args:
+          bundle: the model; ModelError without a coarse model.
+          codecs: "embedded", "external", or None to encode as the model says and to decode without bpgdec.
+          programs: paths of external programs, see coders.py.
+          precision: of the networks' arithmetic, "float32" or "bfloat16"; None for the model's own.
+          device: where the networks run; None for JAX's default.
+          progress: told (phase, steps done, steps in all) as the work goes on.
         """
         self.bundle = bundle
-        self._predictor = CoarsePredictor(bundle)  # refuses a bundle without a coarse model
-        self._codecs = codecs or bundle.coding["codecs"]
+        self.settings = coding_settings(bundle.coding, codecs=codecs)
+        self._predictor = CoarsePredictor(bundle, precision, device)
+        self._model = bundle.model or {}  # the predictor has refused a bundle without
         # A stream names its coders, whatever the model's setting: programs only where they are asked for.
         self._decoders = codecs or "embedded"
-        self._mapping = residual.check_mapping(bundle.coding["residual"])
         self._programs = programs
-        self._segmenter = Segmenter(bundle) if bundle.segnet is not None else None
+        self._device = device
+        self._progress = progress
+        self._segmenter = Segmenter(bundle, device) if bundle.segnet is not None else None
 
     def segment(self, picture: np.ndarray) -> np.ndarray:
         """x uint8 [H, W, 3] -> s uint8 [H, W] by the model's SegNet. Raises ModelError without one."""
-        segmenter = self._segmenter or Segmenter(self.bundle)
+        self._progress("labels", 0, 1)
+        segmenter = self._segmenter or Segmenter(self.bundle, self._device)
         return segmenter(picture)
 
+    def upsample(self, decoded: Decoded) -> np.ndarray:
+        """up(ĉ) of what was decoded, uint8 [H, W, 3]: the coarse picture as it is without FineNet."""
+        assert decoded.compact is not None
+        return self._predictor.upsample(
+            decoded.compact, decoded.header.height, decoded.header.width
+        )
+
     def encode(
-        self, picture: np.ndarray, labels: np.ndarray | None = None, quality: int | None = None
+        self,
+        picture: np.ndarray,
+        labels: np.ndarray | None = None,
+        settings: CodingSettings | None = None,
+        grey: bool = False,
+        metadata: Mapping[str, bytes] | None = None,
     ) -> bytes:
         """Codes a picture.
 
         Args:
           picture: x, uint8 [H, W, 3], any size from 1x1.
           labels: s, uint8 [H, W] class ids of the model's table; None lets SegNet make it.
-          quality: of the residual, 0 (coarsest) to 100 (finest); None for the model's own.
+          settings: how; None for the model's own, `self.settings`.
+          grey: the three channels are equal, and the decoded picture is to have one.
+          metadata: "icc" and "exif" bytes to carry.
 
         Raises:
           DataError: shapes, types or ids do not fit.
+          ConfigError: settings that the model cannot follow, or a target out of reach.
           ModelError: no labels and no SegNet.
           CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         """
-        coders = coder_set(self._codecs, self._programs)
-        quality = self.bundle.coding["quality"] if quality is None else quality
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise DataError(f"a picture is uint8 [H, W, 3], not {picture.dtype} {picture.shape}")
-        height, width = picture.shape[:2]
-        if not 0 < height * width <= MAX_PIXELS:
-            raise DataError(f"{width}x{height} pixels: the limit is {MAX_PIXELS}")
-        if not 0 <= quality <= 100:
-            raise DataError(f"quality is 0 to 100, not {quality}")
-        labels = self.segment(picture) if labels is None else labels
-        if labels.shape != (height, width):
-            raise DataError(f"the picture is {width}x{height}, its label map {labels.shape[::-1]}")
-        labels = self.bundle.classes.to_class_ids(labels, "label map")
+        settings = settings or self.settings
+        coders = coder_set(settings.codecs, self._programs)
+        _check_picture(picture)
+        base = self._encode_base(picture, labels, settings, coders)
+        base.header = replace(base.header, grey=grey, metadata=metadata or {})
+        if settings.target_bits_per_pixel is None and settings.target_psnr_db is None:
+            return self._finish(base, settings, coders, settings.quality)[0]
+        return self._meet_target(base, settings, coders)
 
-        s, labels = _coded(coders.labels, labels)
-        c, compact = _coded(coders.compact, self._predictor.compress(labels, picture))
-        _, coarse = self._predictor.predict(labels, compact)
-        mapped, residual_range = residual.to_picture(picture, coarse)
-        layers = [
-            ("s", coders.labels.name, s),
-            ("c", coders.compact.name, c),
-            (
-                "r",
-                coders.residual.name,
-                residual.pack_range(self._mapping, residual_range)
-                + coders.residual.encode(mapped, quality),
-            ),
-        ]
-        return container.write(
-            width,
-            height,
-            self.bundle.classes.table_id,
-            self._alpha,
-            self.bundle.fingerprint,
-            layers,
+    def _meet_target(self, base: _Base, settings: CodingSettings, coders: CoderSet) -> bytes:
+        if settings.target_psnr_db is not None:
+
+            def attempt(quality: float) -> tuple[float, bytes]:
+                data, decoded = self._finish(base, settings, coders, quality, decode_last=True)
+                return psnr_rgb_db(base.picture, decoded), data
+
+            target, slope, unit = settings.target_psnr_db, _PSNR_SLOPE_DB, "dB"
+            tolerance = PSNR_TOLERANCE_DB
+        else:
+            pixels = base.header.width * base.header.height
+
+            def attempt(quality: float) -> tuple[float, bytes]:
+                data = self._finish(base, settings, coders, quality)[0]
+                return 8 * len(data) / pixels, data
+
+            assert settings.target_bits_per_pixel is not None
+            target, unit = settings.target_bits_per_pixel, "bits per pixel"
+            tolerance, slope = RATE_TOLERANCE * target, _BITS_SLOPE * target
+        return rate.meet(target, tolerance, attempt, settings.quality, slope, unit)
+
+    def _encode_base(
+        self,
+        picture: np.ndarray,
+        labels: np.ndarray | None,
+        settings: CodingSettings,
+        coders: CoderSet,
+    ) -> _Base:
+        """Layers s and c, and x' as the decoder will make it."""
+        height, width = picture.shape[:2]
+        weights = object_weights.parse_weights(settings.weights, self.bundle.classes)
+        payloads = []
+        if settings.labels == "none":
+            labels = self._constant_labels(height, width)
+        else:
+            labels = self.segment(picture) if labels is None else labels
+            if labels.shape != (height, width):
+                raise DataError(
+                    f"the picture is {width}x{height}, its label map {labels.shape[::-1]}"
+                )
+            labels = self.bundle.classes.to_class_ids(labels, "label map")
+            labels = simplify(labels, settings.label_loss)
+        if settings.labels == "sent":
+            payloads.append(("s", coders.labels.name, encode_label_layer(labels, coders.labels)))
+        compact = self._predictor.compress(labels, picture, self._progress)
+        payload, compact = compact_layer.encode(compact, settings.compact_step, coders.compact)
+        payloads.append(("c", coders.compact.name, payload))
+        if settings.labels == "decoder":
+            labels = self._labels_from(compact, height, width)
+        coarse = self._predictor.predict(labels, compact, self._progress)
+        header = container.Header(
+            width=width,
+            height=height,
+            classes=self.bundle.classes,
+            alpha=self._model["alpha"],
+            fingerprint=self._fingerprint(settings.labels == "decoder"),
+            colour=self._model["colour"],
+            labels_at_decoder=settings.labels == "decoder",
         )
+        seen = None if settings.labels == "none" else labels
+        return _Base(picture, seen, weights, coarse, header, payloads)
+
+    def _finish(
+        self,
+        base: _Base,
+        settings: CodingSettings,
+        coders: CoderSet,
+        quality: float,
+        decode_last: bool = False,
+    ) -> tuple[bytes, np.ndarray]:
+        """The stream with residual layers up to a quality, and the picture decoded up to the last but one, or last."""
+        so_far, span = base.coarse, residual.span(base.picture, base.coarse)
+        payloads = list(base.payloads)
+        qualities = settings.qualities(quality)
+        for i, layer_quality in enumerate(qualities):
+            self._progress("residual", i, len(qualities))
+            how = residual.ResidualSettings(
+                quality=layer_quality,
+                mapping=settings.residual,
+                bits=settings.residual_bits,
+                colour=settings.residual_colour,
+                weights=base.weights,
+            )
+            payload = residual.encode(base.picture, so_far, base.labels, how, coders.residual, span)
+            payloads.append((f"r{i + 1}", coders.residual.name, payload))
+            if decode_last or i < len(qualities) - 1:
+                so_far = residual.decode(payload, so_far, base.labels, coders.residual)
+        return container.write(base.header, payloads), so_far
 
     def decode(self, data: bytes, upto: str = "r") -> Decoded:
-        """Decodes the layers that `data` holds whole, as far as `upto` ("s", "c" or "r").
+        """Decodes the layers that `data` holds whole, as far as `upto`: "s", "c", "r1", … or "r" for all.
 
         Raises:
-          StreamError: not a stream, damaged, or of another model.
+          StreamError: not a stream, damaged, of another model, or without such a layer.
           CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         """
         header = container.read_header(data)
         layers = container.read_layers(data, header, upto)
         self._check_model(header)
-        labels = decode_label_layer(header, layers["s"], self._decoders, self._programs)
+        labels = None
+        if "s" in layers:
+            labels = decode_label_layer(header, layers["s"], self._decoders, self._programs)
+        decoded = Decoded(header, [*layers][-1], labels)
         if "c" not in layers:
-            return Decoded(labels)
-        compact = self._decoder(header, "c").decode(
-            layers["c"], self._predictor.compact_shape(header.height, header.width)
+            return decoded
+        size = header.height, header.width
+        compact = compact_layer.decode(
+            layers["c"], self._predictor.compact_shape(*size), self._decoder(header, "c")
         )
-        upsampled, coarse = self._predictor.predict(labels, compact)
-        if "r" not in layers:
-            return Decoded(labels, compact, upsampled, coarse)
-        residual_range, coded = residual.unpack_range(layers["r"])
-        mapped = self._decoder(header, "r").decode(coded, (header.height, header.width, 3))
-        picture = residual.add_picture(coarse, mapped, residual_range)
-        return Decoded(labels, compact, upsampled, coarse, picture)
+        if header.labels_at_decoder:
+            labels = self._labels_from(compact, *size)
+        seen = self._constant_labels(*size) if labels is None else labels
+        coarse = self._predictor.predict(seen, compact, self._progress)
+        picture = None
+        for name in [*layers]:
+            if name[0] == "r":
+                self._progress("residual", int(name[1:]) - 1, len(layers))
+                so_far = coarse if picture is None else picture
+                decoder = self._decoder(header, name)
+                picture = residual.decode(layers.pop(name), so_far, labels, decoder)
+        return replace(decoded, labels=labels, compact=compact, coarse=coarse, picture=picture)
 
-    @property
-    def _alpha(self) -> int:
-        assert self.bundle.model is not None
-        return int(self.bundle.model["alpha"])
+    def _labels_from(self, compact: np.ndarray, height: int, width: int) -> np.ndarray:
+        """s as a decoder makes it that is not sent one: SegNet on up(ĉ)."""
+        return self.segment(self._predictor.upsample(compact, height, width))
 
-    def _decoder(self, header: container.Header, kind: str) -> LayerDecoder:
-        coder = header.layers[container.LAYER_ORDER.index(kind)].coder
-        return decoder_for(coder, self._decoders, self._programs)
+    def _constant_labels(self, height: int, width: int) -> np.ndarray:
+        """What networks are given that want labels where there are none: all void, or class 0 in a table without."""
+        void_ids = self.bundle.classes.void_ids or (0,)
+        return np.full((height, width), void_ids[0], np.uint8)
+
+    def _fingerprint(self, labels_at_decoder: bool) -> bytes:
+        return self.bundle.fingerprint_with_segnet if labels_at_decoder else self.bundle.fingerprint
+
+    def _decoder(self, header: container.Header, name: str) -> LayerDecoder:
+        layer = header.layer(name)
+        assert layer is not None
+        return decoder_for(layer.coder, self._decoders, self._programs)
 
     def _check_model(self, header: container.Header) -> None:
-        if header.fingerprint != self.bundle.fingerprint:
+        own = self._fingerprint(header.labels_at_decoder)
+        if header.fingerprint != own:
             raise StreamError(
                 f"the stream was made with model {header.fingerprint.hex()}, this one is "
-                f"{self.bundle.fingerprint.hex()}: give the model directory it was made with"
+                f"{own.hex()}: give the model directory it was made with"
             )
-        if header.alpha != self._alpha or header.table_id != self.bundle.classes.table_id:
+        same = (
+            header.alpha == self._model["alpha"]
+            and header.colour == self._model["colour"]
+            and header.classes.names == self.bundle.classes.names
+        )
+        if not same:
             raise StreamError("the stream's header contradicts the model of its fingerprint")
 
 
-def _coded(coder: LosslessCoder, array: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """A layer's bytes and what a decoder will have of it. External coders can fail without saying so."""
-    payload = coder.encode(array)
-    decoded = coder.decode(payload, array.shape)
-    if not np.array_equal(decoded, array):
-        raise CoderFailed(f"{coder.name} did not give back what it was given to code")
-    return payload, decoded
+def _check_picture(picture: np.ndarray) -> None:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise DataError(f"a picture is uint8 [H, W, 3], not {picture.dtype} {picture.shape}")
+    height, width = picture.shape[:2]
+    if not 0 < height * width <= MAX_PIXELS:
+        raise DataError(f"{width}x{height} pixels: the limit is {MAX_PIXELS}")

@@ -1,13 +1,13 @@
 """The layer coders: what each must do, and which ones a profile of programs gives.
 
-| set      | label map s | compact image c | residual r |
-|----------|-------------|-----------------|------------|
-| embedded | JPEG XL     | JPEG XL         | BPG written and read with PyAV |
-| external | FLIF -N     | FLIF            | bpgenc and bpgdec |
+| set      | label map s         | compact image c | residual r |
+|----------|---------------------|-----------------|------------|
+| embedded | context coder, ours | JPEG XL         | BPG written and read with PyAV |
+| external | FLIF -N             | FLIF            | bpgenc and bpgdec |
 
-"embedded" needs pip packages only. "external" runs the programs of the paper. The two BPG coders
-read each other's files to the same pixels. A stream names its coders, so it decodes under either
-set as long as what it names is installed.
+"embedded" needs pip packages only. "external" runs the programs of the paper. Both BPG coders take
+YCbCr 4:4:4, YCbCr 4:2:0 and RGB at 8 and 10 bits, and read each other's files to the same pixels.
+A stream names its coders, so it decodes under either set as long as what it names is installed.
 
 No coder here protects its bytes: a flipped bit can decode silently to another picture. The
 container keeps a CRC of every layer and checks it before a coder sees the bytes.
@@ -24,6 +24,7 @@ import numpy as np
 from dsslic_jax.codec.bpg import EmbeddedBpg
 from dsslic_jax.codec.external import ExternalBpg, ExternalFlif
 from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.codec.label_coder import LabelCoder
 from dsslic_jax.errors import ConfigError, StreamError
 
 
@@ -32,10 +33,13 @@ class LayerDecoder(Protocol):
 
     @property
     def name(self) -> str:
-        """What stream headers call the coder: "flif", "jxl" or "bpg"."""
+        """What stream headers call the coder: "context", "flif", "jxl" or "bpg"."""
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """uint8 array of exactly `shape`, which is checked before anything of that size is made."""
+        """Array of exactly `shape`, which is checked before anything of that size is made.
+
+        uint8; of a residual of 10 bits, uint16 in 0..1023.
+        """
 
 
 class LosslessCoder(LayerDecoder, Protocol):
@@ -48,8 +52,11 @@ class LosslessCoder(LayerDecoder, Protocol):
 class LossyCoder(LayerDecoder, Protocol):
     """Coder of the residual picture."""
 
-    def encode(self, picture: np.ndarray, quality: int) -> bytes:
-        """Codes uint8 [H,W,3] at quality 0 (coarsest) to 100 (finest)."""
+    def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
+        """Codes [H,W,3] RGB, uint8 or (bit_depth 10) uint16 in 0..1023.
+
+        `qp`: 0 (finest) to 51. `colour`: "ycbcr444", "ycbcr420" or "rgb444".
+        """
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def coder_set(codecs: str, programs: Mapping[str, str] | None = None) -> CoderSe
     """
     _check_codecs(codecs)
     if codecs == "embedded":
-        return CoderSet(labels=Jxl(), compact=Jxl(), residual=EmbeddedBpg())
+        return CoderSet(labels=LabelCoder(), compact=Jxl(), residual=EmbeddedBpg())
     flif = ExternalFlif(programs)
     bpg = ExternalBpg(programs)
     bpg.check_encoder()
@@ -85,13 +92,15 @@ def decoder_for(name: str, codecs: str, programs: Mapping[str, str] | None = Non
     CoderUnavailable saying what to install.
     """
     _check_codecs(codecs)
+    if name == "context":
+        return LabelCoder()
     if name == "jxl":
         return Jxl()
     if name == "flif":
         return ExternalFlif(programs)
     if name == "bpg":
         return EmbeddedBpg() if codecs == "embedded" else ExternalBpg(programs)
-    raise StreamError(f"the stream names a coder {name!r}; known are flif, jxl and bpg")
+    raise StreamError(f"the stream names a coder {name!r}; known are context, flif, jxl and bpg")
 
 
 def _check_codecs(codecs: str) -> None:

@@ -1,7 +1,7 @@
 """The external coders: FLIF and BPG as their own command lines, run through files.
 
 Both programs report damage badly: truncated or corrupt FLIF and BPG files decode with exit code 0
-and write a picture. flif says CORRUPTION on stderr for files cut short and for about half of all
+and write a picture. flif remarks CORRUPTION on files cut short and for about half of all
 flipped bits; bpgdec says nothing. So no coder here can be relied on to detect a flipped bit; the
 container's CRC does. Sizes are read from each file's header and compared with what the caller
 expects before a program sees the file.
@@ -9,23 +9,25 @@ expects before a program sees the file.
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from dsslic_jax.codec.bit_depth import narrow, widen
 from dsslic_jax.codec.bpg import (
-    bpgenc_quantiser,
+    COLOURS,
+    check_request,
     check_stored_size,
     pad_to_min_side,
     stored_size,
 )
+from dsslic_jax.codec.png import read_png_48, write_png
 from dsslic_jax.codec.pnm import MAX_HEADER_BYTES, read_pnm, write_pnm
 from dsslic_jax.codec.programs import find_program, run_program
-from dsslic_jax.errors import CoderFailed
+from dsslic_jax.codec.varint import read_varint
+from dsslic_jax.errors import CoderFailed, StreamError
 
 
 def flif_size(data: bytes) -> tuple[int, int, int]:
@@ -40,18 +42,12 @@ def flif_size(data: bytes) -> tuple[int, int, int]:
     kind, channels = data[4] >> 4, data[4] & 0xF
     if kind not in (3, 4) or channels not in (1, 3) or data[5:6] != b"1":
         raise CoderFailed("the FLIF layer is not a still 8-bit picture of one or three channels")
-    position, numbers = 6, []
-    for _ in range(2):
-        number = 0
-        for byte in data[position : position + 5]:
-            position += 1
-            number = (number << 7) | (byte & 0x7F)
-            if byte < 0x80:
-                break
-        else:
-            raise CoderFailed("the FLIF layer's header holds an impossible size")
-        numbers.append(number + 1)
-    return numbers[1], numbers[0], channels
+    try:
+        width_below, position = read_varint(data, 6, "the FLIF layer's header")
+        height_below, _ = read_varint(data, position, "the FLIF layer's header")
+    except StreamError as error:
+        raise CoderFailed(str(error)) from error
+    return height_below + 1, width_below + 1, channels
 
 
 class ExternalFlif:
@@ -107,8 +103,16 @@ class ExternalFlif:
         return _exactly(picture, shape, "flif")
 
 
+_PNG_HEADERS_BYTES = 4096
+_FORMAT_OPTIONS = {
+    "ycbcr444": ("-f", "444", "-c", "ycbcr"),
+    "ycbcr420": ("-f", "420", "-c", "ycbcr"),
+    "rgb444": ("-f", "444", "-c", "rgb"),
+}
+
+
 class ExternalBpg:
-    """Lossy coder of the residual, name "bpg": libbpg's `bpgenc` (x265, 4:4:4) and `bpgdec`."""
+    """Lossy coder of the residual, name "bpg": libbpg's `bpgenc` (with x265) and `bpgdec`."""
 
     name = "bpg"
 
@@ -124,50 +128,64 @@ class ExternalBpg:
         """Raises CoderUnavailable if bpgenc is missing."""
         find_program("bpgenc", self._programs)
 
-    def encode(self, picture: np.ndarray, quality: int) -> bytes:
-        """Codes uint8 [H,W,3] at quality 0..100; sides below 32 are padded to 32 first.
+    def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
+        """Codes [H,W,3] with the settings of `EmbeddedBpg.encode`; small sides are padded alike.
 
-        Pictures are padded by `pad_to_min_side`, because bpgenc with x265 crashes on small ones.
+        bpgenc reads PNG and JPEG only, and crashes on pictures below 32x32.
         """
+        check_request(picture, qp, colour, bit_depth)
         padded = pad_to_min_side(picture)
-        png = io.BytesIO()  # bpgenc reads PNG and JPEG only
-        Image.fromarray(padded).save(png, "PNG", compress_level=1)
         with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
             folder = Path(name)
-            (folder / "in.png").write_bytes(png.getvalue())
-            arguments = ["-m", "8", "-f", "444", "-q", str(bpgenc_quantiser(quality))]
+            (folder / "in.png").write_bytes(write_png(padded if bit_depth == 8 else widen(padded)))
+            arguments = ["-m", "8", *_FORMAT_OPTIONS[colour], "-b", str(bit_depth), "-q", str(qp)]
             arguments += ["-o", str(folder / "out.bpg"), str(folder / "in.png")]
             bpgenc = find_program("bpgenc", self._programs)
             written, _ = run_program(
                 "bpgenc", bpgenc, arguments, folder, padded.shape[0] * padded.shape[1], "out.bpg"
             )
             data = written.read_bytes()
-        check_stored_size(data, picture.shape)
+        header = check_stored_size(data, picture.shape)
+        if (*COLOURS[colour], bit_depth) != (
+            header.pixel_format,
+            header.colour_space,
+            header.bit_depth,
+        ):
+            raise CoderFailed("bpgenc wrote another kind of BPG file than it was asked for")
         return data
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """Decodes a BPG file to uint8 of exactly `shape` = (H, W, 3), cropping the padding.
+        """Decodes a BPG file to exactly `shape` = (H, W, 3), cropping the padding.
 
-        Raises CoderFailed for another stored size (before decoding) and if bpgdec fails.
+        Returns uint8, or uint16 in 0..1023 where the file has 10 bits: bpgdec then writes a PNG of
+        16 bits. Raises CoderFailed for another stored size (before decoding) and if bpgdec fails.
         """
-        check_stored_size(data, shape)
-        height, width = stored_size(shape)
+        shown_bits = 8 if check_stored_size(data, shape).bit_depth == 8 else 16
+        output = "out.ppm" if shown_bits == 8 else "out.png"
+        stored = (*stored_size(shape), 3)
+        pixels = stored[0] * stored[1]
         with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
             folder = Path(name)
             (folder / "in.bpg").write_bytes(data)
-            arguments = ["-o", str(folder / "out.ppm"), str(folder / "in.bpg")]
-            written, _ = run_program(
-                "bpgdec", self._bpgdec, arguments, folder, height * width, "out.ppm"
-            )
-            picture = _read_picture(written, height * width * 3)
-        return _exactly(picture, (height, width, 3), "bpgdec")[: shape[0], : shape[1]]
+            arguments = ["-b", str(shown_bits), "-o", str(folder / output), str(folder / "in.bpg")]
+            written, _ = run_program("bpgdec", self._bpgdec, arguments, folder, pixels, output)
+            if shown_bits == 8:
+                picture = _exactly(_read_picture(written, pixels * 3), stored, "bpgdec")
+            else:
+                _check_length(written, pixels * 7 + _PNG_HEADERS_BYTES)  # noise grows a little
+                picture = narrow(read_png_48(written.read_bytes(), stored))
+        return picture[: shape[0], : shape[1]]
 
 
 def _read_picture(path: Path, samples: int) -> np.ndarray:
     """Reads a PGM or PPM of `samples` bytes of pixels, looking at the file's length first."""
-    if path.stat().st_size > samples + MAX_HEADER_BYTES:
-        raise CoderFailed("the program wrote a larger picture than its input announced")
+    _check_length(path, samples + MAX_HEADER_BYTES)
     return read_pnm(path.read_bytes())
+
+
+def _check_length(path: Path, most_bytes: int) -> None:
+    if path.stat().st_size > most_bytes:
+        raise CoderFailed("the program wrote a larger picture than its input announced")
 
 
 def _exactly(picture: np.ndarray, shape: tuple[int, ...], program: str) -> np.ndarray:

@@ -23,7 +23,18 @@ NAL_IDR_TYPES = (19, 20)  # IDR_W_RADL and IDR_N_LP
 NAL_VPS, NAL_SPS, NAL_PPS = 32, 33, 34
 NAL_SEI_TYPES = (39, 40)
 MIN_BLOCK = 8  # smallest coding block HEVC knows, in pixels
+BIT_DEPTHS = (8, 10)  # bits in a sample that this project codes
 _RANGE_EXTENSION_FLAGS = 9
+
+
+@dataclass(frozen=True)
+class CodedPicture:
+    """The planes that HEVC codes: sides in pixels, multiples of the smallest coding block."""
+
+    width: int
+    height: int
+    chroma_format: int  # chroma_format_idc: 0 gray, 1 4:2:0, 3 4:4:4
+    bit_depth: int = 8  # of every plane
 
 
 @dataclass(frozen=True)
@@ -93,12 +104,11 @@ def _skip_vui(reader: BitReader) -> None:
         reader.ues(5)
 
 
-def parse_sps(nal: bytes) -> tuple[CodingTools, int, int, int]:
+def parse_sps(nal: bytes) -> tuple[CodingTools, CodedPicture]:
     """Reads an encoder's SPS NAL unit (two header bytes included, no start code).
 
-    Returns the coding tools, chroma_format_idc (0 gray, 1 4:2:0, 3 4:4:4), coded width and height
-    in pixels. Raises CoderFailed for what BPG cannot carry: scaling lists, other depths than 8
-    bits, reference picture sets.
+    Raises CoderFailed for what BPG cannot carry: scaling lists, luma and chroma of different
+    depths, reference picture sets.
     """
     reader = BitReader(remove_emulation_prevention(nal[2:]))
     reader.bits(4)
@@ -113,8 +123,9 @@ def parse_sps(nal: bytes) -> tuple[CodingTools, int, int, int]:
     width, height = reader.ues(2)
     if reader.bits(1):  # conformance window: the BPG header's size does its work
         reader.ues(4)
-    if reader.ue() or reader.ue():
-        raise CoderFailed("only 8-bit BPG is supported")
+    luma_depth, chroma_depth = (8 + above for above in reader.ues(2))
+    if luma_depth != chroma_depth:
+        raise CoderFailed("x265 wrote luma and chroma of different depths, which BPG cannot carry")
     reader.ue()
     reader.bits(1)
     reader.ues(3)
@@ -137,7 +148,7 @@ def parse_sps(nal: bytes) -> tuple[CodingTools, int, int, int]:
         blocks[0] + 3, blocks[1], blocks[2] + 2, blocks[3], depth_intra, sao, pcm, strong, extension
     )
     tools.check()
-    return tools, chroma_format, width, height
+    return tools, CodedPicture(width, height, chroma_format, luma_depth)
 
 
 def _read_pcm(reader: BitReader) -> tuple[int, int, int, int, int] | None:
@@ -231,17 +242,17 @@ def _vps() -> bytes:
     return writer.padded(stop_bit=True)
 
 
-def _sps(tools: CodingTools, chroma_format: int, width: int, height: int) -> bytes:
+def _sps(tools: CodingTools, coded: CodedPicture) -> bytes:
     writer = BitWriter()
     writer.bits(1, 8)  # VPS 0, one sub-layer, temporal nesting
     _write_profile(writer)
     writer.ue(0)
-    writer.ue(chroma_format)
-    if chroma_format == 3:
+    writer.ue(coded.chroma_format)
+    if coded.chroma_format == 3:
         writer.bits(0, 1)
-    writer.ue(width, height)
+    writer.ue(coded.width, coded.height)
     writer.bits(0, 1)
-    writer.ue(0, 0)
+    writer.ue(coded.bit_depth - 8, coded.bit_depth - 8)
     writer.ue(4)  # eight bits of picture order count, as bpgenc has it
     writer.bits(1, 1)
     writer.ue(0, 0, 0)
@@ -259,12 +270,8 @@ def _sps(tools: CodingTools, chroma_format: int, width: int, height: int) -> byt
     return writer.padded(stop_bit=True)
 
 
-def rebuild_parameter_sets(
-    tools: CodingTools, chroma_format: int, width: int, height: int
-) -> bytes:
-    """VPS and SPS with start codes for a coded picture of `width` x `height` pixels."""
+def rebuild_parameter_sets(tools: CodingTools, coded: CodedPicture) -> bytes:
+    """VPS and SPS with start codes for a picture coded with `tools`."""
     vps = bytes([NAL_VPS << 1, 1]) + add_emulation_prevention(_vps())
-    sps = bytes([NAL_SPS << 1, 1]) + add_emulation_prevention(
-        _sps(tools, chroma_format, width, height)
-    )
+    sps = bytes([NAL_SPS << 1, 1]) + add_emulation_prevention(_sps(tools, coded))
     return START_CODE + vps + START_CODE + sps

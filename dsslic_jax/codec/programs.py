@@ -40,7 +40,7 @@ def find_program(name: str, programs: Mapping[str, str] | None) -> str:
 def run_program(
     name: str, path: str, arguments: list[str], folder: Path, pixels: int, output: str
 ) -> tuple[Path, str]:
-    """Runs a program in `folder` and returns its output file's path and what it said on stderr.
+    """Runs a program in `folder` and returns its output file's path and all that it said.
 
     `pixels` scales the time limit. Raises CoderFailed if the program cannot be started, runs too
     long, crashes, exits non-zero, or leaves no or an empty `output` (flif and bpgenc each do so
@@ -60,7 +60,7 @@ def run_program(
         raise CoderFailed(f"{name} was stopped after {limit:.0f} seconds") from error
     except OSError as error:
         raise CoderFailed(f"{name} at {path} cannot be started: {error.strerror}") from error
-    said = (done.stderr or done.stdout).decode("utf-8", "replace")
+    said = (done.stdout + done.stderr).decode("utf-8", "replace")
     last_words = " ".join(said.split())[-_MESSAGE_LENGTH:] or "nothing"
     if done.returncode < 0 or done.returncode > 128:
         signal = -done.returncode if done.returncode < 0 else done.returncode - 128

@@ -1,58 +1,236 @@
-"""The residual r = x - x' as an 8-bit picture for a lossy coder, and back.
+"""A residual layer: what the picture so far lacks, as pictures for a lossy coder, and back.
 
-How it is mapped belongs to the model's `coding.residual`; the stream says which mapping it used. Layer r opens with
-the mapping's number (u8) and the range it maps (low i16, high i16, little-endian).
+    mapping u8 (low four bits), flags | range | weights, if flagged | tiles, if flagged | BPG file(s)
+    range of "min_max": low, high i16: codes 0 … 2^bits - 1 stand for low … high grey levels, evenly (poster)
+    range of "centred": step u16 / 4096: code 2^(bits - 1) stands for 0, each further one for a step; clipped
+    tiles: log2 of their side u8, length of each BPG file but the last varint; row by row
+
+Little-endian. The BPG files themselves tell bit depth, colour space and chroma format.
 """
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
-from dsslic_jax.errors import ConfigError, StreamError
+from dsslic_jax.codec import object_weights
+from dsslic_jax.codec.bpg import MAX_QP
+from dsslic_jax.codec.coders import LayerDecoder, LossyCoder
+from dsslic_jax.codec.tiles import Tile, grown, tiles
+from dsslic_jax.codec.varint import read_varint, write_varint
+from dsslic_jax.errors import StreamError
 
-MAPPINGS = {"min_max": 0}  # the poster's: [low, high] stretched to 0..255
-_HEAD = struct.Struct("<Bhh")
+MAPPINGS = ("min_max", "centred")  # by their number in the stream
+TILED_FROM_PIXELS = (
+    1 << 23
+)  # larger pictures are coded in tiles: bounded memory, and on several cores
+LOG2_TILE = 11
+_WEIGHTED, _TILED = 16, 32
+_RANGE = struct.Struct("<hh")
+_STEP = struct.Struct("<H")
+_STEP_UNIT = 4096
+_QP_UNIT = 32  # the quantiser's fraction is kept in this many parts
+_THREADS = 2
+_ROWS = 512
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
-def check_mapping(name: str) -> str:
-    """`name`, if it is a mapping this program has; else ConfigError."""
-    if name not in MAPPINGS:
-        raise ConfigError(f"coding.residual must be one of {', '.join(MAPPINGS)}, not {name!r}")
-    return name
+@dataclass(frozen=True)
+class Scale:
+    """How residual grey levels and codes relate: level = low + step * code."""
+
+    low: float
+    step: float
+
+    def to_codes(self, residual: np.ndarray, bits: int) -> np.ndarray:
+        """float32 [H, W, 3] grey levels -> uint8 or uint16 codes, clipped to the range."""
+        codes = np.round((residual - np.float32(self.low)) * np.float32(1 / self.step))
+        return np.clip(codes, 0, (1 << bits) - 1).astype(np.uint8 if bits == 8 else np.uint16)
+
+    def to_levels(self, codes: np.ndarray) -> np.ndarray:
+        """The inverse, float32."""
+        return np.float32(self.low) + codes.astype(np.float32) * np.float32(self.step)
 
 
-def to_picture(picture: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """x, x' uint8 [H, W, 3] -> r mapped linearly from [low, high] to 0..255, and (low, high)."""
-    residual = picture.astype(np.int16) - prediction.astype(np.int16)
-    low, high = int(residual.min()), int(residual.max())
-    span = max(high - low, 1)
-    mapped = np.round((residual - np.float64(low)) * (255.0 / span))
-    return mapped.astype(np.uint8), (low, high)
+@dataclass(frozen=True)
+class ResidualSettings:
+    """How an encoder codes a residual layer."""
+
+    quality: float  # 0 (coarsest) to 100 (finest)
+    mapping: str = "min_max"
+    bits: int = 8  # 8 or 10
+    colour: str = "ycbcr444"  # "ycbcr444", "ycbcr420" or "rgb444"
+    weights: dict[int, float] = field(default_factory=dict)  # by class id
+
+    def quantiser(self, stretch: float = 1.0) -> tuple[int, float]:
+        """bpgenc's whole -q and the gain (at most 1) on the residual that together make the quality.
+
+        Quality 100 … 0 is quantiser 0 … 51; six steps of it double the error, so a residual whose codes stand for
+        `stretch` times the grey levels that the quality is meant for takes 6 log2(stretch) fewer. A quantiser between
+        two whole ones is the lower one on a residual made smaller.
+        """
+        exact = MAX_QP * (1 - self.quality / 100) - 6 * math.log2(stretch)
+        exact = min(max(round(exact * _QP_UNIT) / _QP_UNIT, 0), MAX_QP)
+        return math.floor(exact), 2 ** ((math.floor(exact) - exact) / 6)
 
 
-def add_picture(
-    prediction: np.ndarray, mapped: np.ndarray, residual_range: tuple[int, int]
+def span(picture: np.ndarray, so_far: np.ndarray) -> int:
+    """Grey levels from the least to the largest residual, at least 1."""
+    low, high = 0, 0
+    for rows in range(0, len(picture), _ROWS):
+        levels = picture[rows : rows + _ROWS].astype(np.int16) - so_far[rows : rows + _ROWS]
+        low, high = min(low, int(levels.min())), max(high, int(levels.max()))
+    return max(high - low, 1)
+
+
+def encode(
+    picture: np.ndarray,
+    so_far: np.ndarray,
+    labels: np.ndarray | None,
+    settings: ResidualSettings,
+    coder: LossyCoder,
+    quality_span: int,
+) -> bytes:
+    """The bytes of a residual layer.
+
+    Args:
+      picture: x, uint8 [H, W, 3].
+      so_far: what the layers before give, uint8 [H, W, 3].
+      labels: s, uint8 [H, W] as decoded; needed for weights only.
+      quality_span: the `span` that the quality of "min_max" is meant for: that of the first layer, so that one
+        quality means one error in every layer and with any weights.
+
+    Raises:
+      CoderFailed, CoderUnavailable: the coder's.
+    """
+    height, width = picture.shape[:2]
+    large = height * width > TILED_FROM_PIXELS
+    pieces = tiles(height, width, 1 << LOG2_TILE if large else max(height, width))
+    weights = object_weights.pack_weights(settings.weights) if settings.weights else b""
+    gains = object_weights.unpack_gains(weights, 0)[0] if weights else None
+
+    def residual_of(tile: Tile) -> np.ndarray:
+        levels = picture[tile].astype(np.float32) - so_far[tile]
+        return levels if gains is None else levels * _mask(labels, gains, tile)
+
+    if settings.mapping == "min_max":
+        low, high = _extremes(map(residual_of, pieces))
+        qp, gain = settings.quantiser((high - low) / quality_span)
+        packed = _RANGE.pack(low, low + math.ceil((high - low) / gain))
+    else:
+        # 10 bits: two codes a grey level instead of their natural four, so that no level is clipped.
+        step = 1 if settings.bits == 8 else 0.5
+        qp, gain = settings.quantiser(step * (1 << settings.bits - 8))
+        packed = _STEP.pack(round(step / gain * _STEP_UNIT))
+    number = MAPPINGS.index(settings.mapping)
+    scale = _scale(number, packed, settings.bits)
+
+    def coded(piece: Tile) -> bytes:
+        codes = scale.to_codes(residual_of(piece), settings.bits)
+        return coder.encode(codes, qp, settings.colour, settings.bits)
+
+    files = _in_parallel(coded, pieces)
+    head = bytes([number | _WEIGHTED * bool(weights) | _TILED * large]) + packed + weights
+    if large:
+        head += bytes([LOG2_TILE]) + b"".join(write_varint(len(file)) for file in files[:-1])
+    return head + b"".join(files)
+
+
+def decode(
+    payload: bytes, so_far: np.ndarray, labels: np.ndarray | None, decoder: LayerDecoder
 ) -> np.ndarray:
-    """x' and the decoded mapped residual -> x̂ = clip(x' + r̂), uint8 [H, W, 3]."""
-    low, high = residual_range
-    residual = low + mapped.astype(np.float32) * ((high - low) / 255.0)
-    return np.clip(np.round(prediction + residual), 0, 255).astype(np.uint8)
+    """The picture with this layer added: clip(round(so_far + r̂)), uint8 [H, W, 3].
+
+    Raises StreamError for a layer that cannot be, CoderFailed and CoderUnavailable as the decoder does.
+    """
+    height, width = so_far.shape[:2]
+    if not payload or payload[0] & 0xF >= len(MAPPINGS) or payload[0] > 0x3F:
+        raise StreamError("a residual layer has a mapping this program does not know")
+    number, position = payload[0] & 0xF, 1
+    position += (_RANGE if MAPPINGS[number] == "min_max" else _STEP).size
+    packed = payload[1:position]
+    gains = None
+    if payload[0] & _WEIGHTED:
+        if labels is None:
+            raise StreamError("a residual layer is weighted by labels, and the stream has none")
+        gains, position = object_weights.unpack_gains(payload, position)
+    if payload[0] & _TILED:
+        pieces, files = _tiled_files(payload, position, height, width)
+    else:
+        pieces, files = tiles(height, width, max(height, width)), [payload[position:]]
+    picture = np.empty_like(so_far)
+
+    def add(job: tuple[Tile, bytes]) -> None:
+        tile, file = job
+        codes = decoder.decode(file, so_far[tile].shape)
+        bits = 8 if codes.dtype == np.uint8 else 10
+        levels = _scale(number, packed, bits).to_levels(codes)
+        if gains is not None:
+            levels /= _mask(labels, gains, tile)
+        picture[tile] = np.clip(np.round(so_far[tile] + levels), 0, 255).astype(np.uint8)
+
+    _in_parallel(add, list(zip(pieces, files, strict=True)))
+    return picture
 
 
-def pack_range(mapping: str, residual_range: tuple[int, int]) -> bytes:
-    """The five bytes that open layer r."""
-    return _HEAD.pack(MAPPINGS[mapping], *residual_range)
+def _extremes(residuals: Iterable[np.ndarray]) -> tuple[int, int]:
+    """The whole levels that enclose all of a residual, not the same."""
+    pairs = [(math.floor(levels.min()), math.ceil(levels.max())) for levels in residuals]
+    low, high = min(low for low, _ in pairs), max(high for _, high in pairs)
+    return low, max(high, low + 1)
 
 
-def unpack_range(payload: bytes) -> tuple[tuple[int, int], bytes]:
-    """(low, high) and the coder's bytes. Raises StreamError for a mapping or a range that there is not."""
-    if len(payload) < _HEAD.size:
-        raise StreamError("layer r is too short to hold its range")
-    mapping, low, high = _HEAD.unpack_from(payload)
-    if mapping not in MAPPINGS.values():
-        raise StreamError(f"layer r uses residual mapping {mapping}; use a newer program")
-    if not -255 <= low <= high <= 255:
-        raise StreamError(f"layer r declares a residual range of {low} to {high}")
-    return (low, high), payload[_HEAD.size :]
+def _scale(number: int, packed: bytes, bits: int) -> Scale:
+    """What the layer's range bytes mean for codes of so many bits. Raises StreamError for none or an empty range."""
+    try:
+        if MAPPINGS[number] == "min_max":
+            low, high = _RANGE.unpack(packed)
+            if low >= high:
+                raise StreamError(f"a residual layer declares a range of {low} to {high}")
+            return Scale(low, (high - low) / ((1 << bits) - 1))
+        (units,) = _STEP.unpack(packed)
+    except struct.error as error:
+        raise StreamError("a residual layer is too short to hold its range") from error
+    if not units:
+        raise StreamError("a residual layer declares a step of zero")
+    step = units / _STEP_UNIT
+    return Scale(-step * (1 << bits - 1), step)
+
+
+def _tiled_files(
+    payload: bytes, position: int, height: int, width: int
+) -> tuple[list[Tile], list[bytes]]:
+    if position >= len(payload) or not 8 <= payload[position] <= 14:
+        raise StreamError("a residual layer declares impossible tiles")
+    pieces = tiles(height, width, 1 << payload[position])
+    position += 1
+    lengths = []
+    for _ in pieces[:-1]:
+        length, position = read_varint(payload, position, "a residual layer")
+        lengths.append(length)
+    files = []
+    for length in lengths:
+        files.append(payload[position : position + length])
+        position += length
+    return pieces, [*files, payload[position:]]
+
+
+def _mask(labels: np.ndarray | None, log2_gains: np.ndarray, tile: Tile) -> np.ndarray:
+    assert labels is not None
+    outer, inner = grown(tile, object_weights.MARGIN, *labels.shape)
+    return object_weights.gain_mask(labels[outer], log2_gains)[inner]
+
+
+def _in_parallel(work: Callable[[Job], Result], jobs: list[Job]) -> list[Result]:
+    """Coders let go of the interpreter while they work: threads are enough."""
+    if len(jobs) == 1:
+        return [work(jobs[0])]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, jobs))

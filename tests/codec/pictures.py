@@ -27,6 +27,13 @@ def smooth_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(flat + generator.normal(0, 6, flat.shape), 0, 255).astype(np.uint8)
 
 
+def at_depth(picture: np.ndarray, bit_depth: int) -> np.ndarray:
+    """uint8 samples as they are for 8 bits, stretched to 0..1023 in uint16 for 10."""
+    if bit_depth == 8:
+        return picture
+    return np.round(picture * (1023 / 255)).astype(np.uint16)
+
+
 def psnr_db(reference: np.ndarray, other: np.ndarray) -> float:
     """10 log10(255² / mean squared error) over all samples."""
     error = np.mean((reference.astype(float) - other) ** 2)

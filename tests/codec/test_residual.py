@@ -1,88 +1,323 @@
-"""The 8-bit map of the residual against numbers worked by hand."""
+"""Residual layers: how levels become codes and come back, by object, in tiles, layer on layer."""
 
 from __future__ import annotations
 
+import itertools
+import struct
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dsslic_jax.codec import residual
-from dsslic_jax.errors import ConfigError, StreamError
+from dsslic_jax.classes import class_table
+from dsslic_jax.codec import object_weights, residual
+from dsslic_jax.codec.bpg import EmbeddedBpg
+from dsslic_jax.codec.coders import LossyCoder
+from dsslic_jax.codec.residual import ResidualSettings, Scale
+from dsslic_jax.errors import ConfigError, DsslicError, StreamError
+from tests.codec.pictures import psnr_db, smooth_picture
 
-
-def row(*values: int) -> np.ndarray:
-    """uint8 [1, 1, 3]."""
-    return np.array([[values]], np.uint8)
-
-
-def test_the_map_matches_hand_worked_values() -> None:
-    # r = -2, 0, 5; low -2, high 5: (0 + 2) * 255 / 7 = 72.86
-    mapped, residual_range = residual.to_picture(row(10, 20, 30), row(12, 20, 25))
-    assert residual_range == (-2, 5)
-    assert mapped.dtype == np.uint8 and mapped.tolist() == [[[0, 73, 255]]]
-    # 200 * 7 / 255 - 2 = 3.49
-    assert residual.add_picture(row(12, 20, 25), row(0, 73, 200), (-2, 5)).tolist() == [
-        [[10, 20, 28]]
-    ]
+FINE = ResidualSettings(quality=100)
+GREY = np.full((40, 56, 3), 128, np.uint8)
 
 
-def test_extremes_span_the_whole_map() -> None:
-    mapped, residual_range = residual.to_picture(row(0, 255, 128), row(255, 0, 128))
-    assert residual_range == (-255, 255)
-    assert mapped.tolist() == [[[0, 255, 128]]]  # 127.5 rounds to even
-    assert residual.add_picture(row(255, 0, 128), mapped, (-255, 255)).tolist() == [[[0, 255, 129]]]
+class Exact:
+    """A coder that loses nothing, so that only the mapping does."""
+
+    name = "bpg"
+
+    def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
+        self.seen = picture, qp, colour, bit_depth
+        return picture.tobytes()
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        bits = 8 if len(data) == int(np.prod(shape)) else 16
+        return np.frombuffer(data, f"uint{bits}").reshape(shape)
 
 
-@pytest.mark.parametrize("level", [-200, 0, 1, 255])
-def test_a_constant_residual_is_exact_whatever_its_coder_does(level: int) -> None:
-    prediction = np.full((4, 5, 3), 0 if level >= 0 else 230, np.uint8)
-    picture = (prediction.astype(int) + level).astype(np.uint8)
-    mapped, residual_range = residual.to_picture(picture, prediction)
-    assert residual_range == (level, level) and not mapped.any()
-    noisy = np.random.default_rng(0).integers(0, 256, mapped.shape, dtype=np.uint8)
-    np.testing.assert_array_equal(residual.add_picture(prediction, noisy, residual_range), picture)
+def coded(
+    picture: np.ndarray,
+    so_far: np.ndarray,
+    labels: np.ndarray | None,
+    how: ResidualSettings,
+    coder: LossyCoder,
+) -> bytes:
+    """A first layer: its quality is meant for its own span."""
+    return residual.encode(picture, so_far, labels, how, coder, residual.span(picture, so_far))
 
 
-@pytest.mark.parametrize("largest", [1, 60, 127, 128, 200, 255])
-def test_the_map_alone_errs_by_half_a_step_at_most(largest: int) -> None:
-    x, prediction = np.meshgrid(np.arange(256), np.arange(256))  # every pair within `largest`
-    near = np.abs(x - prediction) <= largest
-    x, prediction = (a[near].astype(np.uint8).reshape(-1, 1, 1) for a in (x, prediction))
-    mapped, residual_range = residual.to_picture(x, prediction)
-    assert residual_range == (-largest, largest)
-    made = residual.add_picture(prediction, mapped, residual_range)
-    half_step = largest / 255  # of steps (2 largest) / 255 wide
-    allowed = int(half_step + 0.5)  # x̂ is rounded to whole levels
-    assert np.abs(made.astype(int) - x).max() == allowed
+def test_min_max_stretches_the_range_over_all_codes() -> None:
+    picture, coder = GREY.copy(), Exact()
+    picture[0, 0, 0], picture[1, 1, 1] = 118, 138  # levels -10 … 10
+    payload = coded(picture, GREY, None, FINE, coder)
+    assert payload[:5] == b"\0" + struct.pack("<hh", -10, 10)
+    codes = coder.seen[0]
+    # 255 codes over 20 levels: level 0 is code 127.5, rounded to even.
+    assert (codes[0, 0, 0], codes[1, 1, 1], codes[2, 2, 2]) == (0, 255, 128)
+    np.testing.assert_array_equal(residual.decode(payload, GREY, None, coder), picture)
 
 
-def test_the_sum_is_clipped_not_wrapped() -> None:
-    # 250 + 10 and 3 - 10
-    assert residual.add_picture(row(250, 3, 100), row(255, 0, 255), (-10, 10)).tolist() == [
-        [[255, 0, 110]]
-    ]
+@pytest.mark.parametrize(("bits", "step", "middle"), [(8, 4096, 128), (10, 2048, 512)])
+def test_centred_has_one_scale_and_clips(bits: int, step: int, middle: int) -> None:
+    picture, coder = GREY.copy(), Exact()
+    so_far = GREY.copy()
+    picture[0, 0], so_far[0, 0] = 255, 0  # a level of 255
+    picture[1, 1] += 3
+    how = replace(FINE, mapping="centred", bits=bits)
+    payload = coded(picture, so_far, None, how, coder)
+    assert payload[:3] == b"\1" + struct.pack("<H", step)
+    codes = coder.seen[0]
+    per_level = 4096 // step
+    assert codes.dtype == (np.uint8 if bits == 8 else np.uint16)
+    assert codes[2, 2, 0] == middle and codes[1, 1, 0] == middle + 3 * per_level
+    assert codes[0, 0, 0] == (255 if bits == 8 else middle + 255 * per_level)
+    decoded = residual.decode(payload, so_far, None, coder)
+    assert decoded[0, 0, 0] == (127 if bits == 8 else 255)  # 8 bits clip at 127 levels
+    np.testing.assert_array_equal(decoded[1:], picture[1:])
 
 
-def test_mapping_and_range_take_five_bytes_little_endian() -> None:
-    assert residual.pack_range("min_max", (-255, 255)) == b"\x00\x01\xff\xff\x00"
-    assert residual.unpack_range(b"\x00\xfe\xff\x05\x00rest") == ((-2, 5), b"rest")
+@settings(max_examples=30, derandomize=True, database=None, deadline=None)
+@given(
+    st.sampled_from(["min_max", "centred"]),
+    st.sampled_from([8, 10]),
+    st.floats(0, 100),
+    st.integers(0, 999),
+)
+def test_the_mapping_alone_errs_by_half_a_code(
+    mapping: str, bits: int, quality: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    reach = rng.integers(1, 120)
+    picture = (128 + rng.integers(-reach // 2, reach // 2 + 1, (9, 11, 3))).astype(np.uint8)
+    so_far = (128 + rng.integers(-reach // 2, reach // 2 + 1, (9, 11, 3))).astype(np.uint8)
+    how = ResidualSettings(quality, mapping, bits)
+    payload = coded(picture, so_far, None, how, Exact())
+    made = residual.decode(payload, so_far, None, Exact())
+    # A step is at most 240 levels / 255 codes, and 1.13 times that where the quantiser has a fraction.
+    assert np.abs(made.astype(int) - picture).max() <= 1
 
 
-@pytest.mark.parametrize("low_high", [(3, 2), (-256, 0), (0, 256), (-32768, 32767)])
-def test_a_range_no_residual_has_is_refused(low_high: tuple[int, int]) -> None:
-    low, high = low_high
-    payload = b"\0" + b"".join(n.to_bytes(2, "little", signed=True) for n in low_high)
-    with pytest.raises(StreamError, match=f"range of {low} to {high}"):
-        residual.unpack_range(payload)
+@pytest.mark.parametrize(
+    ("quality", "stretch", "qp", "gain"),
+    [
+        (100, 1, 0, 1),
+        (0, 1, 51, 1),
+        (50, 1, 25, 2 ** (-0.5 / 6)),
+        (50, 2, 19, 2 ** (-0.5 / 6)),
+        (100, 2, 0, 1),
+        (0, 0.5, 51, 1),
+    ],
+)
+def test_quality_is_a_quantiser_and_a_gain(
+    quality: float, stretch: float, qp: int, gain: float
+) -> None:
+    made = ResidualSettings(quality).quantiser(stretch)
+    assert made == (qp, pytest.approx(gain))
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0\0\0\0"])
-def test_a_layer_too_short_for_its_range_is_refused(payload: bytes) -> None:
-    with pytest.raises(StreamError, match="too short"):
-        residual.unpack_range(payload)
+def test_ten_bits_are_quantised_six_steps_finer() -> None:
+    coder = Exact()
+    for bits, qp in ((8, 20), (10, 14)):  # two codes a level instead of their natural four
+        coded(GREY, GREY, None, ResidualSettings(100 * (1 - 20 / 51), "centred", bits), coder)
+        assert coder.seen[1] == qp
 
 
-def test_a_mapping_there_is_not_is_refused_from_a_stream_and_from_a_model() -> None:
-    with pytest.raises(StreamError, match="mapping 1"):
-        residual.unpack_range(b"\x01\0\0\0\0")
-    with pytest.raises(ConfigError, match=r"coding\.residual"):
-        residual.check_mapping("centred")
+@pytest.mark.parametrize("mapping", ["min_max", "centred"])
+def test_bytes_and_closeness_rise_smoothly_with_quality(mapping: str) -> None:
+    picture = smooth_picture(96, 96)
+    picture[::7, ::5] ^= 24
+    sizes, errors = [], []
+    for quality in np.arange(40, 48, 1.0):
+        how = ResidualSettings(float(quality), mapping, 8)
+        payload = coded(picture, np.full_like(picture, 128), None, how, EmbeddedBpg())
+        made = residual.decode(payload, np.full_like(picture, 128), None, EmbeddedBpg())
+        sizes.append(len(payload))
+        errors.append(psnr_db(picture, made))
+    # Whole quantisers alone would give four sizes for these eight qualities.
+    assert len(set(sizes)) == 8
+    assert sizes[-1] > sizes[0] and errors[-1] > errors[0] + 1
+    assert all(later > 0.97 * earlier for earlier, later in itertools.pairwise(sizes))
+
+
+@pytest.mark.parametrize("colour", ["ycbcr444", "ycbcr420", "rgb444"])
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("mapping", ["min_max", "centred"])
+def test_every_kind_of_residual_brings_the_picture_closer(
+    mapping: str, bits: int, colour: str
+) -> None:
+    picture = smooth_picture(48, 40)
+    picture = picture // 2 + 64
+    so_far = picture + (np.indices((48, 40)).sum(0) // 8 % 2 * 9).astype(np.uint8)[..., None]
+    how = ResidualSettings(80, mapping, bits, colour)
+    payload = coded(picture, so_far, None, how, EmbeddedBpg())
+    made = residual.decode(payload, so_far, None, EmbeddedBpg())
+    left = np.square(made.astype(float) - picture).mean()
+    assert left < 0.25 * np.square(so_far.astype(float) - picture).mean()
+
+
+def test_the_span_is_of_the_whole_picture() -> None:
+    picture = np.full((1200, 4, 3), 100, np.uint8)
+    picture[3, 0, 0], picture[1100, 2, 1] = 80, 117
+    assert residual.span(picture, np.full_like(picture, 100)) == 37
+    assert residual.span(picture, picture) == 1
+
+
+def test_a_later_layers_quality_is_meant_for_the_first_ones_span() -> None:
+    so_far, coder = GREY.copy(), Exact()
+    so_far[::2, ::2] += (
+        10  # levels -10 … 0: codes stand for an eighth of what they do over 80 levels
+    )
+    residual.encode(GREY, so_far, None, ResidualSettings(50), coder, 80)
+    _, qp, *_ = coder.seen
+    assert qp == 25 + 18  # three octaves of six steps
+    residual.encode(GREY, so_far, None, replace(FINE, mapping="centred"), coder, 80)
+    assert coder.seen[1] == 0
+
+
+# By object
+
+
+def halves() -> np.ndarray:
+    labels = np.zeros((64, 128), np.uint8)
+    labels[:, 64:] = 3
+    return labels
+
+
+def test_weights_are_parsed_by_name_and_synonym() -> None:
+    ade = class_table("ade20k")
+    assert object_weights.parse_weights("person=4, SKY = 0.25", ade) == {13: 4.0, 3: 0.25}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("persn=4", r"with a class of camvid"),
+        ("cars=4", r"\(car"),
+        ("car", "CLASS=NUMBER"),
+        ("car=4,", "CLASS=NUMBER"),
+        ("car=much", "'much' is not a number"),
+        ("car=0", "1/256 to 256"),
+        ("car=nan", "1/256 to 256"),
+        ("car=257", "1/256 to 256"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        object_weights.parse_weights(text, class_table("camvid"))
+
+
+def test_the_mask_is_the_root_of_the_weight_and_smooth_between() -> None:
+    packed = object_weights.pack_weights({3: 16.0, 7: 1 / 4})
+    assert packed == bytes([2, 3, 128 + 32, 7, 128 - 16])
+    gains, position = object_weights.unpack_gains(packed, 0)
+    assert position == 5
+    mask = object_weights.gain_mask(halves(), gains)[..., 0]
+    reach = object_weights.MARGIN
+    assert (mask[:, : 64 - reach] == 1).all() and (mask[:, 64 + reach :] == 4).all()
+    steps = np.diff(np.log2(mask[0]))
+    # Two boxes of 17: the steepest step is 1/17 of the whole, two octaves.
+    assert steps.min() >= 0 and steps.max() == pytest.approx(2 / 17, rel=1e-4)
+
+
+def test_a_weighted_class_comes_closer_at_equal_size() -> None:
+    rng = np.random.default_rng(0)
+    picture = np.clip(128 + 20 * rng.standard_normal((64, 128, 3)), 0, 255).astype(np.uint8)
+    so_far, labels = np.full_like(picture, 128), halves()
+
+    def errors(quality: float, weights: dict[int, float]) -> tuple[int, float, float]:
+        how = ResidualSettings(quality, "centred", 10, weights=weights)
+        payload = coded(picture, so_far, labels, how, EmbeddedBpg())
+        made = residual.decode(payload, so_far, labels, EmbeddedBpg())
+        left, right = np.s_[:, :48], np.s_[:, 80:]
+        return (
+            len(payload),
+            psnr_db(picture[left], made[left]),
+            psnr_db(picture[right], made[right]),
+        )
+
+    plain_bytes, plain_left, plain_right = errors(50, {})
+    quality = next(
+        q for q in range(50, 0, -1) if errors(q, {3: 16.0})[0] <= plain_bytes
+    )  # fmt: skip
+    _, left, right = errors(quality, {3: 16.0})
+    assert right > plain_right + 2 and left < plain_left - 2
+
+
+def test_weights_without_labels_are_refused() -> None:
+    picture = smooth_picture(64, 128)
+    how = replace(FINE, weights={3: 4.0})
+    payload = coded(picture, picture, halves(), how, Exact())
+    with pytest.raises(StreamError, match="weighted by labels"):
+        residual.decode(payload, picture, None, Exact())
+
+
+# In tiles
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residual, "TILED_FROM_PIXELS", 64 * 64)
+    monkeypatch.setattr(residual, "LOG2_TILE", 8)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_tiles_come_back_in_their_places_with_weights_over_their_borders() -> None:
+    picture, so_far = smooth_picture(270, 520), np.full((270, 520, 3), 100, np.uint8)
+    labels = np.random.default_rng(0).integers(0, 2, picture.shape[:2]).astype(np.uint8)
+    for weights in ({}, {1: 8.0}):
+        how = ResidualSettings(100, "centred", 10, weights=weights)
+        payload = coded(picture, so_far, labels, how, EmbeddedBpg())
+        assert payload[0] == 1 | 32 | 16 * bool(weights)
+        made = residual.decode(payload, so_far, labels, EmbeddedBpg())
+        assert np.abs(made.astype(int) - picture).mean() < 1
+        assert psnr_db(picture[250:260], made[250:260]) > 40  # no seam
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_damaged_tile_tables_are_refused() -> None:
+    picture = smooth_picture(270, 520)
+    how = replace(FINE, mapping="centred")
+    payload = coded(picture, picture, None, how, EmbeddedBpg())
+    for cut in range(3, 14):
+        with pytest.raises(DsslicError):
+            residual.decode(payload[:cut], picture, None, EmbeddedBpg())
+    for log2_side in (0, 7, 15, 255):
+        forged = payload[:3] + bytes([log2_side]) + payload[4:]
+        with pytest.raises(StreamError, match="impossible tiles"):
+            residual.decode(forged, picture, None, EmbeddedBpg())
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (b"", "mapping this program does not know"),
+        (b"\2", "mapping this program does not know"),
+        (b"\x40", "mapping this program does not know"),
+        (b"\0\0", "too short|impossible"),
+        (b"\0" + struct.pack("<hh", 5, 5), "range of 5 to 5"),
+        (b"\1\0\0", "step of zero"),
+        (b"\x11\0\1", "cut short inside its weights"),
+        (b"\x11\0\1\2\3\4\5", "cut short inside its weights"),
+        (b"\x11\0\1\0", "cut short inside its weights"),
+    ],
+)
+def test_residual_layers_that_cannot_be_are_refused(payload: bytes, message: str) -> None:
+    class Anything(Exact):
+        def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+            return np.zeros(shape, np.uint8)
+
+    with pytest.raises(StreamError, match=message):
+        residual.decode(payload, GREY, np.zeros((40, 56), np.uint8), Anything())
+
+
+def test_scale_maps_there_and_back_by_hand() -> None:
+    scale = Scale(low=-8.0, step=0.5)
+    levels = np.array([-8.0, -7.6, 0.0, 119.5, 400.0], np.float32)
+    assert scale.to_codes(levels, 8).tolist() == [0, 1, 16, 255, 255]
+    assert scale.to_codes(levels, 10).tolist() == [0, 1, 16, 255, 816]
+    assert scale.to_levels(np.array([0, 16, 255], np.uint8)).tolist() == [-8.0, 0.0, 119.5]

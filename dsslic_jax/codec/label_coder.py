@@ -1,0 +1,121 @@
+"""Lossless coder of label maps: each label is predicted from its neighbours, an arithmetic coder stores the surprises.
+
+    highest label u8 | arithmetic code of the map, or of its transpose where that is shorter
+
+docs/label-coder.md has every rule.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsslic_jax.errors import CoderFailed, CoderUnavailable
+
+if TYPE_CHECKING:
+    from dsslic_jax.codec.label_mixing import Model
+
+
+class LabelCoder:
+    """Lossless coder, name "context", of maps of any size; any labels will do, ranks 0, 1, … take least.
+
+    The first use in a process takes half a second, on a new machine some seconds: numba compiles.
+    """
+
+    name = "context"
+
+    def encode(self, labels: np.ndarray) -> bytes:
+        """Codes uint8 [H, W]. Raises CoderFailed for any other array, CoderUnavailable without numba."""
+        if labels.ndim != 2 or labels.dtype != np.uint8 or not labels.size:
+            raise CoderFailed(
+                f"the label coder takes uint8 maps [H, W], not {labels.dtype} {labels.shape}"
+            )
+        bodies = (_encode(labels, transposed=False), _encode(labels.T, transposed=True))
+        return bytes([labels.max()]) + min(bodies, key=len)
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """The map, uint8 of exactly `shape` = (H, W), in time proportional to its pixels whatever the bytes.
+
+        Raises CoderFailed for bytes that the encoder does not write, as most that are cut, damaged or of another shape;
+        the container's CRC finds the rest. Raises CoderUnavailable without numba.
+        """
+        if len(shape) != 2 or min(shape) < 1:
+            raise CoderFailed(f"the label coder has maps [H, W] only, not shape {shape}")
+        if not data:
+            raise CoderFailed("the label map has no bytes")
+        maximum, body = data[0], data[1:]
+        kernels, mixing = _compiled()
+        code = int.from_bytes(body[:5].ljust(5, b"\0"), "big")
+        transposed = bool(code >> (mixing.REGISTER_BITS - 1))
+        model = _new_model(shape[::-1] if transposed else shape, len(body), transposed)
+        model.stream[:] = np.frombuffer(body, np.uint8)
+        model.work[mixing.CODE], model.work[mixing.POSITION] = code, 5
+        model.work[mixing.DECODING] = 1
+        kernels.code_map(model, maximum)
+        labels = _inside(model)
+        settled = int(model.work[mixing.POSITION]) - 5
+        if labels.max() != maximum or len(body) < settled or _closed(body[:settled], model) != body:
+            raise CoderFailed(f"the label map is damaged, cut short, or not of shape {shape}")
+        return np.ascontiguousarray(labels.T if transposed else labels)
+
+
+def _compiled() -> tuple[ModuleType, ModuleType]:
+    """The modules `label_kernels` and `label_mixing`, which need numba."""
+    try:
+        from dsslic_jax.codec import label_kernels, label_mixing
+    except ImportError as error:
+        raise CoderUnavailable("the label coder needs numba: pip install numba") from error
+    except RuntimeError as error:  # numba found no folder for its cache
+        raise CoderUnavailable(f"the label coder: set NUMBA_CACHE_DIR, for {error}") from error
+    return label_kernels, label_mixing
+
+
+def _encode(labels: np.ndarray, transposed: bool) -> bytes:
+    kernels, mixing = _compiled()
+    room = _usual_room(labels.size)
+    while True:
+        model = _new_model(labels.shape, room, transposed)
+        _inside(model)[:] = labels
+        kernels.code_map(model, int(labels.max()))
+        written = int(model.work[mixing.POSITION])
+        if written <= room:
+            return _closed(model.stream[:written].tobytes(), model)
+        room = written
+
+
+def _usual_room(pixels: int) -> int:
+    """Bytes that even noise fits in; a map made to mislead the predictions takes a second run."""
+    return pixels + pixels // 8 + 64
+
+
+def _new_model(shape: tuple[int, ...], room: int, transposed: bool) -> Model:
+    """A model whose map is empty. The coder's interval starts as one half: the first bit says `transposed`."""
+    _, mixing = _compiled()
+    bordered = (shape[0] + mixing.ROWS_ABOVE, shape[1] + 2 * mixing.MARGIN)
+    model = mixing.new_model(np.zeros(bordered, np.uint8), np.empty(room, np.uint8))
+    if transposed:
+        model.work[mixing.LOW] = 1 << (mixing.REGISTER_BITS - 1)
+    else:
+        model.work[mixing.HIGH] >>= 1
+    return model
+
+
+def _inside(model: Model) -> np.ndarray:
+    """The map without its borders, a view."""
+    _, mixing = _compiled()
+    return model.labels[mixing.ROWS_ABOVE :, mixing.MARGIN : -mixing.MARGIN]
+
+
+def _closed(settled: bytes, model: Model) -> bytes:
+    """`settled` and the fewest bytes that, with zeros after them, lie in the coder's interval."""
+    _, mixing = _compiled()
+    low, high = int(model.work[mixing.LOW]), int(model.work[mixing.HIGH])
+    size = mixing.REGISTER_BITS // 8
+    for kept in range(size + 1):
+        unit = 1 << 8 * (size - kept)
+        value = -(-low // unit) * unit
+        if value <= high:
+            break
+    return settled + value.to_bytes(size, "big")[:kept]

@@ -1,0 +1,1 @@
+"""Finding `.dsslic` files by what their label maps hold, from headers and label layers alone."""

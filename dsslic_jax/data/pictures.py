@@ -1,17 +1,25 @@
-"""Reading one picture or label map from a file nobody vouches for."""
+"""Reading one picture or label map, for training and evaluation, from a file nobody vouches for."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from dsslic_jax.classes import ClassTable
-from dsslic_jax.errors import DataError
+from dsslic_jax.errors import DataError, DsslicError
 from dsslic_jax.files import MAX_PIXELS
+from dsslic_jax.pictures.deep_samples import is_deep, png_samples
+
+_FORMATS = ("JPEG", "PNG")
+_FILTERS = threading.Lock()
 
 
 class UnreadablePicture(DataError):
@@ -36,7 +44,11 @@ def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray
       DataError: more than MAX_PIXELS pixels, or more than 8 bits per sample.
     """
     name = name or str(file)
-    return np.asarray(_decode(file, name, _refuse_deep_samples).convert("RGB"))
+    with opened(file, name, _FORMATS) as image:
+        if is_deep(image):  # Pillow would clip or halve its samples without a word
+            raise DataError(f"{name}: has more than 8 bits per sample; convert it to 8 bits first")
+        load(image)
+        return np.asarray(image.convert("RGB"))
 
 
 def read_label_map(
@@ -58,25 +70,59 @@ def read_label_map(
       DataError: too large, not a single-channel 8-bit PNG, or an id outside the table.
     """
     name = name or str(file)
-    return table.to_class_ids(np.asarray(_decode(file, name, _refuse_other_than_ids)), name)
+    with opened(file, name, _FORMATS) as image:
+        _refuse_other_than_ids(image, name)
+        load(image)
+        ids = np.asarray(image)
+    return table.to_class_ids(ids, name)
 
 
-def _decode(
-    file: Path | io.BytesIO, name: str, check: Callable[[Image.Image, str], None]
-) -> Image.Image:
-    """Decodes a picture after `check(image, name)` and the size limit have passed its header."""
+@contextmanager
+def opened(
+    file: Path | BinaryIO | Image.Image, name: str, formats: tuple[str, ...]
+) -> Iterator[Image.Image]:
+    """Opens a picture of one of Pillow's `formats`, its size within the limit and its pixels not decoded yet.
+
+    Pictures of Pillow's own pass through. What Pillow raises inside the block comes out as below.
+
+    Raises:
+      UnreadablePicture: missing, of another format, or damaged.
+      DataError: more than MAX_PIXELS pixels.
+    """
     try:
-        with Image.open(file, formats=("JPEG", "PNG")) as image:
+        if isinstance(file, Image.Image):
+            _refuse_too_many_pixels(file, name)
+            yield file
+            return
+        with _large_pictures_allowed():
+            image = Image.open(file, formats=formats)
+        with image:
             _refuse_too_many_pixels(image, name)
-            check(image, name)
-            image.load()
-            return image.copy()
-    except (DataError, MemoryError):
+            yield image
+    except (DsslicError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name}: {error}") from error
     except Exception as error:  # Pillow raises a dozen unrelated types on damaged files.
-        raise UnreadablePicture(f"{name}: cannot be read as JPEG or PNG ({error})") from error
+        wanted = " or ".join(formats) if len(formats) == 2 else "a picture"
+        raise UnreadablePicture(f"{name}: cannot be read as {wanted} ({error})") from error
+
+
+def load(image: Image.Image) -> None:
+    """Decodes an opened picture."""
+    if Image.MAX_IMAGE_PIXELS is None or image.width * image.height <= Image.MAX_IMAGE_PIXELS:
+        image.load()
+        return
+    with _large_pictures_allowed():
+        image.load()
+
+
+@contextmanager
+def _large_pictures_allowed() -> Iterator[None]:
+    """Keeps Pillow from warning of pictures within our own limit; one thread at a time, as filters are everybody's."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
 
 
 def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
@@ -88,24 +134,12 @@ def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
         )
 
 
-def _refuse_deep_samples(image: Image.Image, name: str) -> None:
-    """Pillow would clip or halve samples of 16 bits without a word."""
-    if image.mode.startswith(("I", "F")) or ";16" in _png_raw_mode(image):
-        raise DataError(f"{name}: has more than 8 bits per sample; convert it to 8 bits first")
-
-
 def _refuse_other_than_ids(image: Image.Image, name: str) -> None:
     if image.format != "PNG":
         raise DataError(f"{name}: a label map must be a PNG, not {image.format}")
     # Pillow stretches 1, 2 and 4-bit grey to 0..255, which would change the ids.
-    if image.mode != "P" and _png_raw_mode(image) != "L":
+    if image.mode != "P" and png_samples(image) != "L":
         raise DataError(
             f"{name}: a label map must be an 8-bit single-channel PNG (grey or palette), "
-            f"not {_png_raw_mode(image)}"
+            f"not {png_samples(image)}"
         )
-
-
-def _png_raw_mode(image: Image.Image) -> str:
-    """How a PNG file stores its samples, such as "L", "L;4" or "RGB;16B"; "" for a JPEG."""
-    tiles = getattr(image, "tile", [])
-    return str(tiles[0][3]) if image.format == "PNG" and tiles else ""

@@ -1,0 +1,1 @@
+"""Folders of pictures and streams, many files at a time."""

@@ -1,0 +1,207 @@
+"""Working through many files in threads: what there is to do, what was done before, how far it is, what failed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dsslic_jax.errors import ConfigError, DataError
+
+_MOST_THREADS = 8  # by default: each holds a picture of up to a few hundred megabytes
+_SIGNALS_SECONDS = 0.1  # between looks for a signal
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make of another."""
+
+    source: Path
+    target: Path
+
+
+Outcome = tuple[
+    Job, str | Exception
+]  # why a job failed, in a line or as what stops all; "" if it did not
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a folder."""
+
+    written: int
+    kept: int  # were there already
+    failed: tuple[tuple[Path, str], ...]  # source and why, by path
+    bits_per_pixel: float | None = None  # mean of the streams written or kept; None for pictures
+
+
+def say(line: str) -> None:
+    """Prints a line on stderr, above the bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+
+
+def find_jobs(source: Path, target: Path, wanted: Collection[str], suffix: str) -> list[Job]:
+    """The files below `source` with a suffix of `wanted`, by path, and the files of `suffix` below `target` to be made.
+
+    Raises DataError for no folder, no files, or two that would become one, OSError for a folder that cannot be read.
+    """
+    if not source.is_dir():
+        raise DataError(f"{source} is not a folder")
+    jobs: dict[Path, Job] = {}
+    for path in _files_below(source):
+        if path.suffix.lower() not in wanted:
+            continue
+        job = Job(path, (target / path.relative_to(source)).with_suffix(suffix))
+        if job.target in jobs:
+            other = jobs[job.target].source.name
+            raise DataError(f"{path} and {other} would both be written to {job.target}: rename one")
+        jobs[job.target] = job
+    if not jobs:
+        some = ", ".join(sorted(wanted)[:4]) + (", …" if len(wanted) > 4 else "")
+        raise DataError(f"{source}: no files with suffix {some} in it")
+    return list(jobs.values())
+
+
+def _files_below(source: Path) -> Iterator[Path]:
+    """Files by path, broken links among them; passes over hidden ones, hidden folders and links to folders."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(source, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not name.startswith(".") and (path.is_file() or not path.exists()):
+                yield path
+
+
+def is_current(target: Path, made_of: Sequence[Path]) -> bool:
+    """Whether a file is there and not older than any that it is made of."""
+    try:
+        written = target.stat().st_mtime_ns
+        return all(path.stat().st_mtime_ns <= written for path in made_of)
+    except OSError:
+        return False
+
+
+def one_line(error: Exception, job: Job) -> str:
+    """What an error says, without the path that stands beside it in `Summary.failed`."""
+    said = str(error).removeprefix(f"{job.source}: ").strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def run(
+    jobs: Sequence[Job],
+    work: Callable[[Job, Any], None],
+    codecs: Sequence[Any],
+    *,
+    what: str,
+    workers: int,
+    is_there: Callable[[Job], bool] | None,
+    hopeless: tuple[type[Exception], ...],
+    report: Report,
+) -> Summary:
+    """Does what is to be done, as many jobs at a time as there are workers, with a bar on terminals.
+
+    Args:
+      jobs: in this order.
+      work: makes a job's target with one of the codecs; what it raises is that job's failure.
+      codecs: jobs go round among them.
+      what: the bar's name.
+      workers: jobs at work at a time; 0 for as many as there are cores, but 8 at most and at least one for each codec.
+      is_there: tells a job that was done before; None does all again.
+      hopeless: what fails one job with this fails all: it stops the run, as a full disk does.
+      report: told that the run was stopped and how to go on.
+    """
+    from tqdm import tqdm
+
+    if workers < 0:
+        raise ConfigError(f"workers is the number of pictures at a time, not {workers}")
+    left = [job for job in jobs if not (is_there and is_there(job))]
+    threads = workers or max(len(codecs), min(os.cpu_count() or 1, _MOST_THREADS))
+    failed: list[tuple[Path, str]] = []
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def attempt(job: Job, codec: Any) -> None:
+        if not stopping.is_set():
+            outcomes.put((job, _problem(job, codec, work, hopeless)))
+
+    bar = tqdm(total=len(left), desc=what, unit="picture", disable=None)  # None: on terminals only
+    with bar, _stop_signals() as stopping, ThreadPoolExecutor(threads) as pool:
+        try:
+            for number, job in enumerate(left):
+                pool.submit(attempt, job, codecs[number % len(codecs)])
+            for _ in left:
+                job, problem = _next(outcomes, stopping)
+                if isinstance(problem, Exception):
+                    raise problem
+                if problem:
+                    failed.append((job.source, problem))
+                bar.update()
+        except KeyboardInterrupt:
+            report("stopped once the files at work are done; the same command goes on from there")
+            raise
+        finally:
+            stopping.set()
+    return Summary(len(left) - len(failed), len(jobs) - len(left), tuple(sorted(failed)))
+
+
+def _problem(
+    job: Job, codec: Any, work: Callable[[Job, Any], None], hopeless: tuple[type[Exception], ...]
+) -> str | Exception:
+    """Does a job. Why it failed, in a line, or as what stops all; "" if it did not."""
+    try:
+        work(job, codec)
+        return ""
+    except Exception as error:
+        if isinstance(error, hopeless) or getattr(error, "errno", None) in _DISK_IS_FULL:
+            return error
+        return one_line(error, job)  # not the error: its traceback holds the picture
+
+
+def _next(outcomes: queue.SimpleQueue[Outcome], stopping: threading.Event) -> Outcome:
+    while not stopping.is_set():
+        with contextlib.suppress(queue.Empty):
+            return outcomes.get(timeout=_SIGNALS_SECONDS)
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, the second time with KeyboardInterrupt, in the main thread.
+
+    An interrupt at any place would be one inside the locks of threads and queues, too.
+    """
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -52,8 +52,11 @@ def _parse(arguments: Sequence[str]) -> list[str]:
 def _run(workdir: Path) -> None:
     import jax
 
+    from dsslic_jax.codec.settings import coding_settings
     from dsslic_jax.train.loop import train
 
+    if _CONFIG.value.task == "compression":
+        coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
     if _DISTRIBUTED.value:
         jax.distributed.initialize()
     model = train(_CONFIG.value, workdir)

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from dsslic_jax import bundle as bundles
-from dsslic_jax import cli, known_models
+from dsslic_jax import cli, files, known_models
 from dsslic_jax.bundle import Bundle
+from dsslic_jax.classes import class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
 from tests.codec.pictures import smooth_picture
@@ -109,18 +110,27 @@ def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[st
     assert run("info", "a.dsslic", "--json") == 0
     described = json.loads(capsys.readouterr().out)
     lengths = container.layer_lengths(stream)
+    names = class_table("camvid").names
     assert described == {
         "width": 32,
         "height": 20,
+        "grey": False,
         "classes": "camvid",
+        "areas": {
+            names[i]: n / 640
+            for i, n in sorted(enumerate(np.bincount(LABELS.ravel())), key=lambda pair: -pair[1])
+        },
+        "labels_at_decoder": False,
         "alpha": 8,
+        "colour": "rgb",
         "model": container.read_header(stream).fingerprint.hex(),
         "bytes": len(stream),
         "bits_per_pixel": 8 * len(stream) / 640,
-        "header_bytes": 60,
+        "metadata_bytes": {},
+        "header_bytes": lengths["header"],
         "layers": [
-            {"layer": kind, "coder": coder, "bytes": lengths[kind], "whole": True}
-            for kind, coder in (("s", "jxl"), ("c", "jxl"), ("r", "bpg"))
+            {"layer": name, "coder": coder, "bytes": lengths[name], "whole": True}
+            for name, coder in (("s", "context"), ("c", "jxl"), ("r1", "bpg"))
         ],
     }
     Path("a.dsslic").write_bytes(stream[:-1])
@@ -128,7 +138,7 @@ def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[st
     layers = json.loads(capsys.readouterr().out)["layers"]
     assert [layer["whole"] for layer in layers] == [True, True, False]
     assert run("info", "a.dsslic") == 0
-    assert f"layer r: bpg, {lengths['r']} bytes (cut off)" in capsys.readouterr().out
+    assert f"layer r1: bpg, {lengths['r1']} bytes (cut off)" in capsys.readouterr().out
 
 
 def test_labels_decode_to_a_palette_picture_of_ids_without_a_model(
@@ -159,7 +169,7 @@ def test_a_cut_stream_decodes_to_its_last_whole_layer_and_says_so(
     assert "decoded up to layer c" in capsys.readouterr().err
     np.testing.assert_array_equal(read("a.png"), Codec(tiny_bundle).decode(stream).coarse)
     lengths = container.layer_lengths(stream)
-    Path("b.dsslic").write_bytes(stream[: 60 + lengths["s"]])
+    Path("b.dsslic").write_bytes(stream[: lengths["header"] + lengths["s"]])
     said = refusal(capsys, "decode", "b.dsslic", "b.png", "--model", tiny_model)
     assert "only --upto s" in said
     assert run("decode", "b.dsslic", "b.png", "--upto", "s") == 0
@@ -205,7 +215,7 @@ def test_what_is_missing_or_unfit_is_told_in_one_line(
         (decode, "not a .dsslic stream"),
         ((*decode, *model), "not a .dsslic stream"),
         ((*decode, "--upto", "s"), "not a .dsslic stream"),
-        (("decode", "no.dsslic", "out.jpg"), "out.jpg: decoded pictures are written as .png"),
+        (("decode", "no.dsslic", "out.jpg"), "out.jpg"),
         (("info", "no.dsslic"), "not a .dsslic stream"),
         (("info", "folder"), "folder: Is a directory"),
         (("join", "out", "--model", "nowhere", "--segnet", tiny_model), "nowhere is not a model"),
@@ -237,8 +247,8 @@ def test_a_damaged_stream_leaves_no_picture(
     damaged[-1] ^= 1
     Path("a.dsslic").write_bytes(damaged)
     said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", tiny_model)
-    assert "layer r is damaged" in said
-    assert "layer r is damaged" in refusal(capsys, "info", "a.dsslic")
+    assert "layer r1 is damaged" in said
+    assert "layer r1 is damaged" in refusal(capsys, "info", "a.dsslic")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(
@@ -246,11 +256,11 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 ) -> None:
     Path("a.dsslic").write_bytes(stream)
 
-    def disk_full(self: Path, data: bytes) -> int:
-        self.touch()
+    def disk_full(temporary: Path, path: Path, data: bytes) -> bool:
+        temporary.touch()
         raise OSError(28, "No space left on device")  # as write(2) reports it: no file's name
 
-    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    monkeypatch.setattr(files, "_write_nameless", disk_full)
     said = refusal(capsys, "decode", "a.dsslic", "a.png", "--upto", "s")
     assert said == "No space left on device"
 
@@ -293,3 +303,62 @@ def test_a_missing_program_is_named_and_nothing_written(
     encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--codecs", "external")
     said = refusal(capsys, *encode, "--labels", "labels.png", *options)
     assert said.startswith(f"{missing} is not on PATH") and "--codecs embedded" in said
+
+
+def test_options_of_encoding_reach_the_stream(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--labels", "labels.png")
+    for options, layers in (
+        (("--layers", 3), ["s", "c", "r1", "r2", "r3"]),
+        (("--no-labels",), ["c", "r1"]),
+        (("--labels-at-decoder",), ["c", "r1"]),
+        (("--label-loss", "1%", "--weights", "car=2,sky=0.5"), ["s", "c", "r1"]),
+        (("--residual", "centred", "--residual-bits", 10, "--precision", "bfloat16"), None),
+        (("--residual-colour", "ycbcr420", "--compact-step", 4), None),
+    ):
+        assert run(*encode, *options) == 0
+        capsys.readouterr()
+        assert run("info", "a.dsslic", "--json") == 0
+        described = json.loads(capsys.readouterr().out)["layers"]
+        assert [layer["layer"] for layer in described] == (layers or ["s", "c", "r1"])
+        assert run("decode", "a.dsslic", "a.png") == 0
+
+
+def test_a_target_is_met_or_its_reach_is_told(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(smooth_picture(96, 96)).save("large.png")
+    encode = ("encode", "large.png", "a.dsslic", "--model", tiny_model)
+    assert run(*encode, "--target-bpp", 5) == 0
+    assert abs(8 * Path("a.dsslic").stat().st_size / 96**2 - 5) <= 0.1
+    assert run(*encode, "--target-psnr", 30) == 0
+    Path("a.dsslic").unlink()
+    capsys.readouterr()
+    said = refusal(capsys, *encode, "--target-psnr", 90)
+    assert "90 dB cannot be met: qualities 0 to 100 give" in said
+
+
+def test_verbose_names_the_phases(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--verbose") == 0
+    phases = ["picture", "model", "labels", "compact image", "coarse picture", "residual", "file"]
+    assert capsys.readouterr().err.splitlines() == [f"phase: {phase}" for phase in phases]
+
+
+def test_a_folder_is_encoded_and_its_failures_told_at_the_end(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        Path("in").mkdir(exist_ok=True)
+        Image.fromarray(smooth_picture(20 + i, 32, seed=i)).save(f"in/{i}.png")
+    Path("in/bad.png").write_bytes(b"no picture")
+    assert run("encode", "in", "out", "--model", tiny_model) == 1
+    said = capsys.readouterr()
+    assert "3 encoded, 0 kept, 1 failed" in said.out and "bad.png" in said.err
+    assert sorted(path.name for path in Path("out").iterdir()) == [f"{i}.dsslic" for i in range(3)]
+    Path("in/bad.png").unlink()
+    assert run("encode", "in", "out", "--model", tiny_model) == 0
+    assert "0 encoded, 3 kept, 0 failed" in capsys.readouterr().out
+    for i in range(3):
+        assert run("decode", f"out/{i}.dsslic", f"{i}.png") == 0
+        assert read(f"{i}.png").shape == (20 + i, 32, 3)

@@ -1,0 +1,80 @@
+"""decompress a stream, whole or up to a layer"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from dsslic_jax.commands.options import (
+    add_coder_options,
+    add_network_options,
+    named_programs,
+    open_codecs,
+)
+from dsslic_jax.commands.progress import PhaseBar, PhaseLines
+from dsslic_jax.errors import DataError, StreamError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("input", type=Path)
+    parser.add_argument("output", type=Path, help="PNG; of --upto s: a palette PNG of label ids")
+    parser.add_argument(
+        "--upto",
+        type=_layer,
+        default="r",
+        help="last layer to decode: s, c, r1, r2, … (default: r, all)",
+    )
+    parser.add_argument(
+        "--model", type=Path, help="model directory (default: the known one that the stream names)"
+    )
+    add_coder_options(parser)
+    add_network_options(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command."""
+    from dsslic_jax import known_models
+    from dsslic_jax.codec import container
+    from dsslic_jax.pictures.files import check_output, write_picture
+
+    if options.upto == "s":
+        _decode_labels(options)
+        return
+    check_output(options.output)
+    data = options.input.read_bytes()
+    header = container.read_header(data)
+    progress = PhaseLines() if options.verbose else PhaseBar()
+    model = options.model or known_models.find(header.fingerprint)
+    (codec,) = open_codecs(model, options, progress)
+    decoded = codec.decode(data, options.upto)
+    if decoded.coarse is None:
+        raise StreamError(
+            "the stream is cut before the end of layer c: only --upto s can be decoded"
+        )
+    wanted = header.layers[-1].name if options.upto == "r" else options.upto
+    if decoded.upto != wanted:
+        print(f"note: the stream is cut; decoded up to layer {decoded.upto}", file=sys.stderr)
+    pixels = decoded.coarse if decoded.picture is None else decoded.picture
+    progress("file", 0, 1)
+    write_picture(options.output, pixels, header.grey, header.metadata)
+
+
+def _decode_labels(options: argparse.Namespace) -> None:
+    """Layer s, which needs no model."""
+    from dsslic_jax.codec.labels import decode_labels
+    from dsslic_jax.files import write_png
+
+    if options.output.suffix.lower() != ".png":
+        raise DataError(f"{options.output}: label maps are written as .png")
+    codecs, programs = options.codecs or "embedded", named_programs(options)
+    labels, table = decode_labels(options.input.read_bytes(), codecs, programs)
+    write_png(options.output, labels, table.palette)
+
+
+def _layer(text: str) -> str:
+    if not re.fullmatch(r"s|c|r\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no layer: s, c, r1, r2, … or r for all")
+    return text

@@ -1,0 +1,66 @@
+"""write a web page of a run of `dsslic evaluate`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsslic_jax.commands.options import add_coder_options, named_programs, open_codecs
+from dsslic_jax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dsslic_jax.codec.codec import Codec
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder that evaluate wrote")
+    parser.add_argument("--out", type=Path, help="the page (default: RUN/report.html)")
+    parser.add_argument(
+        "--images", type=Path, help="folder of the pictures that were coded, for difference maps"
+    )
+    parser.add_argument("--anchors", action="store_true", help="published curves on Kodak too")
+    parser.add_argument("--anchor", help="codec that differences are taken against")
+    parser.add_argument(
+        "--max-mb", type=float, default=5.0, help="largest size of the page in MB (default: 5)"
+    )
+    parser.add_argument(
+        "--assets",
+        action="store_true",
+        help="whole pictures without loss in a folder beside the page, instead of windows in it",
+    )
+    parser.add_argument(
+        "--model", type=Path, help="model directory (default: the known ones that streams name)"
+    )
+    add_coder_options(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command."""
+    if not options.max_mb > 0:
+        raise ConfigError(f"--max-mb {options.max_mb:g}: a page needs more than that")
+    from dsslic_jax.evaluate.html.decoding import Decoder
+    from dsslic_jax.evaluate.html.report_page import ReportSettings, report_page
+    from dsslic_jax.evaluate.html.run_data import read_run
+    from dsslic_jax.files import write_atomically
+
+    out = options.out or options.run_folder / "report.html"
+    settings = ReportSettings(
+        images=options.images,
+        anchor=options.anchor,
+        published=options.anchors,
+        max_bytes=int(options.max_mb * 1e6),
+        assets=out.with_name(f"{out.stem}_files") if options.assets else None,
+    )
+
+    def open_codec(fingerprint: bytes) -> Codec:
+        from dsslic_jax import known_models
+
+        (codec,) = open_codecs(options.model or known_models.find(fingerprint), options)
+        return codec
+
+    decoder = Decoder(open_codec, named_programs(options))
+    written = report_page(read_run(options.run_folder), decoder, settings).encode()
+    write_atomically(out, written)
+    print(f"{out}: {len(written) / 1e6:.1f} MB")

@@ -1,0 +1,46 @@
+"""score SegNet's label maps against those of a folder"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--model", type=Path, required=True, help="model directory with a SegNet")
+    parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--labels", type=Path, required=True, help="folder of their label maps")
+    parser.add_argument("--limit", type=int, help="only this many pictures")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the confusion table there")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command."""
+    from dsslic_jax import runtime
+
+    runtime.prepare()
+    from tqdm import tqdm
+
+    from dsslic_jax import bundle
+    from dsslic_jax.codec.predictor import Segmenter
+    from dsslic_jax.data.pictures import read_picture
+    from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
+    from dsslic_jax.evaluate.plan import read_labels
+    from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
+    from dsslic_jax.files import write_atomically
+
+    paths = find_pictures(options.images, options.limit, allow_lossy=True)
+    files = [*zip(paths, find_label_maps(paths, options.labels), strict=True)]
+    loaded = bundle.load(options.model)
+    segmenter = Segmenter(loaded)
+    pictures = ((path, label_path, read_picture(path)) for path, label_path in files)
+    pairs = (
+        (picture, read_labels(label_path, picture, path, loaded.classes))
+        for path, label_path, picture in pictures
+    )
+    bar = tqdm(pairs, total=len(files), desc="score", unit="picture", disable=None)
+    found = agreement(bar, segmenter, loaded.classes)
+    print(format_agreement(found))
+    if options.csv is not None:
+        write_atomically(options.csv, confusion_csv(found))

@@ -18,22 +18,27 @@ MAX_PIXELS = 1 << 27
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a file so that `path` never holds a part of it, making its folder if need be.
 
-    Where the system has files without a name (Linux), a process killed while it writes leaves nothing behind either.
+    Where the system has files without a name (Linux), a process killed while it writes leaves nothing behind either;
+    killed in the instant in which it replaces an older file, a whole file under a temporary name.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
     try:
-        if not _write_nameless(temporary, data):
+        if not _write_nameless(temporary, path, data):
             temporary.write_bytes(data)
-        temporary.replace(path)
+        if temporary.exists():
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _write_nameless(path: Path, data: bytes) -> bool:
-    """Writes a file that gets its name only when it is whole; False where the system cannot."""
+def _write_nameless(temporary: Path, path: Path, data: bytes) -> bool:
+    """Writes a file that gets its name only when it is whole: `path`, or `temporary` where there is a `path` already.
+
+    Returns False where the system has no such files.
+    """
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return False
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -44,15 +49,21 @@ def _write_nameless(path: Path, data: bytes) -> bool:
             if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
                 return False  # not this kind of file system
             raise
-        with os.fdopen(file, "wb", closefd=True) as opened:
+        with os.fdopen(file, "wb") as opened:
             opened.write(data)
             opened.flush()
-            # The folder's descriptor makes Python ask for the link's target, not the link in /proc.
-            name = f"/proc/self/fd/{file}"
-            os.link(name, path.name, dst_dir_fd=folder, follow_symlinks=True)
+            try:
+                _name(file, path.name, folder)
+            except FileExistsError:
+                _name(file, temporary.name, folder)
         return True
     finally:
         os.close(folder)
+
+
+def _name(file: int, name: str, folder: int) -> None:
+    # With the folder's descriptor Python asks for the link's target, not for the link in /proc.
+    os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=folder, follow_symlinks=True)
 
 
 def write_png(

@@ -18,8 +18,8 @@ def test_a_file_is_written_and_replaced_with_its_folders(tmp_path: Path) -> None
         assert path.read_bytes() == data and list(path.parent.iterdir()) == [path]
 
 
-def disk_full(path: Path, data: bytes) -> bool:
-    path.write_bytes(data[:1])
+def disk_full(temporary: Path, path: Path, data: bytes) -> bool:
+    temporary.write_bytes(data[:1])
     raise OSError("No space left on device")
 
 
@@ -37,7 +37,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(
 def test_a_file_system_without_nameless_files_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_write_nameless", lambda path, data: False)
+    monkeypatch.setattr(files, "_write_nameless", lambda *arguments: False)
     write_atomically(tmp_path / "file", b"data")
     assert (tmp_path / "file").read_bytes() == b"data" and len(list(tmp_path.iterdir())) == 1
 
@@ -54,8 +54,11 @@ def test_while_a_file_is_written_its_folder_shows_nothing(
         link(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "link", watched)
-    write_atomically(tmp_path / "file", b"data")
-    assert seen == [[]] and (tmp_path / "file").read_bytes() == b"data"
+    path = tmp_path / "file"
+    write_atomically(path, b"data")
+    assert seen == [[]] and path.read_bytes() == b"data"
+    write_atomically(path, b"other")
+    assert seen == [[], [path], [path]] and path.read_bytes() == b"other"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 

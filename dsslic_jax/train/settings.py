@@ -23,7 +23,6 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "losses.features": ("poster", "reference"),
         "losses.vgg_layers": ("poster", "reference"),
         "train.update_order": ("alternating", "simultaneous"),
-        "coding.codecs": ("embedded", "external"),
     },
     "segmentation": {
         "model.backbone": tuple(segnet.STAGES),

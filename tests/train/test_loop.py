@@ -187,6 +187,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
         (["--config=configs/quickstart.py:huge"], "huge"),
         (["--config=configs/quickstart.py:tiny", "--config.model.nokey=1"], "nokey"),
         (["--config=configs/camvid.py:tiny", "--config.data.root=/none"], "error: data.root"),
+        (["--config=configs/quickstart.py:tiny", "--config.coding.layers=99"], "layers is 1 to 16"),
     ],
 )
 def test_the_training_command_tells_mistakes_in_one_line(

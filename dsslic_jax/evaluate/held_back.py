@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import bundle, known_models
-from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
-from dsslic_jax.evaluate.report import format_table
-from dsslic_jax.evaluate.run import evaluate
+from dsslic_jax.evaluate.measure import STREAMS
+from dsslic_jax.evaluate.protocols import PROTOCOLS
+from dsslic_jax.evaluate.run import Request, evaluate
+from dsslic_jax.evaluate.text import format_report
 from dsslic_jax.files import write_png
 
 
@@ -26,23 +26,27 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
         element = source[i]
         for kind in ("image", "labels"):
             write_png(pictures / kind / f"{element['name']}.png", element[kind])
-    loaded = bundle.load(model)
-    known_models.remember(loaded.fingerprint, model)
     report = evaluate(
-        pictures / "image",
-        pictures / "labels",
-        Codec(loaded),
-        workdir / "evaluation",
-        qualities=tuple(config.after.qualities),
+        Request(
+            images=pictures / "image",
+            labels=pictures / "labels",
+            model=model,
+            out=workdir / "evaluation",
+            settings={"dsslic": tuple(config.after.qualities)},
+            skip_missing=True,
+        )
     )
-    print(format_table(report.means))
+    print(format_report(report.means, report.differences, [PROTOCOLS["fair"]]))
+    for codec, reason in report.left_out.items():
+        print(f"left out: {codec} ({reason})")
     print(f"checkpoints: {workdir / 'checkpoints'}")
     print(f"model:       {model}")
-    print(f"streams:     {workdir / 'evaluation' / 'streams'}")
+    print(f"streams:     {workdir / 'evaluation' / STREAMS / 'dsslic-files'}")
     print(f"pictures:    {pictures / 'image'}, samples of training: {workdir / 'samples'}")
     coarse = next(row for row in report.means if row.codec == "dsslic" and row.layer == "c")
-    if not coarse.psnr_rgb_db > coarse.psnr_upsampled_rgb_db:  # type: ignore[operator]
+    reached, upsampled = (coarse.metrics[name] for name in ("psnr_rgb_db", "psnr_upsampled_rgb_db"))
+    if not reached > upsampled:  # type: ignore[operator]
         raise TrainingStopped(
-            f"x' ({coarse.psnr_rgb_db:.2f} dB) is no closer to the held-back pictures than up(c) "
-            f"({coarse.psnr_upsampled_rgb_db:.2f} dB): train longer"
+            f"x' ({reached:.2f} dB) is no closer to the held-back pictures than up(c) ({upsampled:.2f} dB): "
+            "train longer"
         )

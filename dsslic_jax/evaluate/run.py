@@ -1,237 +1,304 @@
-"""Measure the codec and ordinary codecs on a folder of pictures, under protocol `fair`.
+"""Measure codecs on a folder of pictures.
 
-Every rate is the length of a file that was really written, every quality that of pixels decoded
-from the bytes read back from it.
+    pictures x codecs x settings ──what is not stored yet──► workers ──► RUN/measurements.jsonl ──► tables and plots
+
+A run that is stopped goes on where it was when it is given again; one that is complete is read back and costs nothing.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import math
-import platform
+import contextlib
+import functools
+import json
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import features
-
-from dsslic_jax.data.elements import paired
-from dsslic_jax.data.pictures import read_label_map, read_picture
-from dsslic_jax.errors import ConfigError, StreamError
-from dsslic_jax.evaluate import baselines as ordinary_codecs
-from dsslic_jax.evaluate.baselines import Baseline
-from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures, is_lossy
-from dsslic_jax.evaluate.report import (
-    AVERAGING_TEXT,
-    PROTOCOL,
-    PROTOCOL_TEXT,
-    Report,
-    Row,
-    mean_rows,
-    write_report,
+from dsslic_jax import known_models
+from dsslic_jax.batch.jobs import _stop_signals as stop_signals
+from dsslic_jax.errors import CoderFailed, CoderUnavailable, ConfigError
+from dsslic_jax.evaluate import conditions
+from dsslic_jax.evaluate.codecs.codec import FileCodec
+from dsslic_jax.evaluate.codecs.dsslic import Dsslic
+from dsslic_jax.evaluate.codecs.registry import Sources
+from dsslic_jax.evaluate.differences import (
+    CurveDifference,
+    differences,
+    differences_csv,
+    find_anchor,
 )
+from dsslic_jax.evaluate.means import Mean, means, means_csv, measurements_csv
+from dsslic_jax.evaluate.measure import Workshop
+from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
+from dsslic_jax.evaluate.plan import Curve, Task, picture_files, tasks
+from dsslic_jax.evaluate.plot import rate_distortion_png
+from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
+from dsslic_jax.evaluate.quality import load_metrics
+from dsslic_jax.evaluate.store import Measurement, Store
+from dsslic_jax.evaluate.workers import measured
 from dsslic_jax.files import write_atomically
-from dsslic_jax.metrics import ms_ssim, psnr_rgb_db
 
-if TYPE_CHECKING:
-    from dsslic_jax.codec.codec import Codec
-
-DEFAULT_QUALITIES = (10, 20, 30, 40, 50)
-PACKAGES = ("dsslic_jax", "jax", "flax", "numpy", "scipy", "pillow", "imagecodecs", "av")
-PILLOW_LIBRARIES = ("jpg", "libjpeg_turbo", "jpg_2000", "webp", "avif")
+_FAILURES_TOLD = 20
 
 
-def evaluate(
-    images_dir: Path,
-    labels_dir: Path | None,
-    codec: Codec,
-    out_dir: Path,
-    qualities: Sequence[int] = DEFAULT_QUALITIES,
-    baselines: bool = True,
-    limit: int | None = None,
-    allow_lossy: bool = False,
-) -> Report:
-    """Code every picture at every quality, decode it, measure each layer, and write the report.
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
 
-    Args:
-        images_dir: lossless pictures (PNG), taken in the order of their names.
-        labels_dir: `<stem>.png` for each picture, ids as the data set's files have them; None
-            lets the codec's SegNet make s.
-        codec: the codec to measure; its `bundle.classes` translates the label ids.
-        out_dir: made if need be; receives per_picture.csv, mean.csv, results.json,
-            rate_distortion.png and streams/ with every coded file. Files of the same names are
-            replaced.
-        qualities: different whole numbers in 0..100, residual quality of dsslic.
-        baselines: also measure the ordinary codecs of `baselines.all_baselines`.
-        limit: only this many pictures; None measures all.
-        allow_lossy: accept JPEG pictures too; results.json names them.
+    Attributes:
+        images: folder of lossless pictures (PNG), taken in the order of their names.
+        out: RUN, the folder for measurements, streams and tables; one that was stopped is continued.
+        protocols: names of `protocols.PROTOCOLS`.
+        codecs: names of `codecs.registry`; none for those of the protocols.
+        settings: by codec, where the codec's own are not wanted.
+        model: the model directory of dsslic and dsslic_flif.
+        labels: folder of label maps, `<stem>.png`, ids as the data set's files have them.
+        label_sources: of dsslic, each a curve of its own: "segnet", "files" (needs `labels`), "none"; none given is
+            "files" where there are labels, else "segnet".
+        programs: paths of flif, bpgenc and bpgdec.
+        lpips_weights: measure LPIPS too, with this file of weights.
+        anchor: what Bjøntegaard differences are taken against; None for the protocol's own, if it is measured.
+        workers: processes; 1 leaves times undisturbed.
+        limit: only this many pictures; None for all.
+        allow_lossy: accept JPEG pictures too; conditions.json names them.
+        skip_missing: leave out codecs that are not installed, instead of refusing.
+    """
 
-    Returns:
-        The report that was written.
+    images: Path
+    out: Path
+    protocols: Sequence[str] = ("fair",)
+    codecs: Sequence[str] = ()
+    settings: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    model: Path | None = None
+    labels: Path | None = None
+    label_sources: Sequence[str] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
+    lpips_weights: Path | None = None
+    anchor: str | None = None
+    workers: int = 1
+    limit: int | None = None
+    allow_lossy: bool = False
+    skip_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything an evaluation found.
+
+    Attributes:
+        measurements: by picture, curve, setting and layer, in the order asked for.
+        means: over the pictures.
+        differences: to the anchor, by protocol; none for a protocol whose anchor is not measured.
+        left_out: codecs that are missing, with the reason.
+    """
+
+    measurements: tuple[Measurement, ...]
+    means: tuple[Mean, ...]
+    differences: Mapping[str, tuple[CurveDifference, ...]]
+    left_out: Mapping[str, str]
+
+
+def evaluate(request: Request) -> Report:
+    """Measures what is not measured yet, and writes tables and plots into `request.out`.
+
+    Writes conditions.json, measurements.jsonl and streams/ as it goes, and at the end per_picture.csv, mean.csv, bd.csv
+    and rate_distortion_<protocol>.png. The tables are of what this request asks for, whatever else is stored.
 
     Raises:
-        ConfigError: a quality out of range or given twice, or a limit below 1.
-        DataError: a picture or label map is missing, unreadable or of the wrong size.
-        CoderUnavailable, CoderFailed, StreamError: a codec cannot be used or did not decode.
+        ConfigError: an unknown name or an impossible setting, source or number.
+        DataError: a picture or label map is missing, unreadable or of the wrong size, or the store is damaged.
+        ModelError: the model cannot be used, or has no SegNet where one is asked for.
+        CoderUnavailable: codecs are missing.
+        CoderFailed: some files could not be measured; all others are.
+        KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, once the tasks at work are stored.
     """
-    _check_qualities(qualities)
-    paths = find_pictures(images_dir, limit, allow_lossy)
-    label_paths = None if labels_dir is None else find_label_maps(paths, labels_dir)
-    measured_baselines = ordinary_codecs.all_baselines() if baselines else ()
-    streams_dir = out_dir / "streams"
-    rows: list[Row] = []
-    for index, path in enumerate(paths):
-        picture = read_picture(path)
-        labels = None
-        if label_paths is not None:
-            labels = _read_labels(label_paths[index], picture, codec)
-        for quality in qualities:
-            rows += measure_dsslic(path.stem, picture, labels, codec, quality, streams_dir)
-        for baseline in measured_baselines:
-            for setting in baseline.settings:
-                rows.append(measure_baseline(path.stem, picture, baseline, setting, streams_dir))
-        print(f"evaluate: {index + 1}/{len(paths)} {path.name}", file=sys.stderr, flush=True)
-    conditions = _conditions(paths, labels_dir, codec, qualities, measured_baselines)
-    report = Report(tuple(rows), tuple(mean_rows(rows)), conditions)
-    write_report(report, out_dir)
+    if request.workers < 1:
+        raise ConfigError(f"workers is the number of processes, not {request.workers}")
+    protocols = [protocol(name) for name in request.protocols]
+    make_workshop = functools.partial(
+        Workshop,
+        request.out,
+        Sources(request.model, dict(request.programs)),
+        request.lpips_weights,
+    )
+    codecs, left_out = _open_codecs(request, protocols, make_workshop())
+    curves = [curve for codec in codecs.values() for curve in _curves(codec, request)]
+    anchors = _anchors(request, protocols, curves)
+    layered = [codec for codec in codecs.values() if isinstance(codec, Dsslic)]
+    classes = layered[0].classes if layered else None
+    paths = find_pictures(request.images, request.limit, request.allow_lossy)
+    label_paths = None if request.labels is None else find_label_maps(paths, request.labels)
+    pictures = picture_files(paths, label_paths, classes)
+    found = conditions.conditions(
+        protocols, pictures, curves, left_out, classes.name if classes else None, request.workers
+    )
+    store = Store(request.out)
+    wanted = [*load_metrics(request.lpips_weights)]
+    planned = [*tasks(pictures, curves)]
+    left = [
+        task
+        for task in planned
+        if not _is_there(
+            request.out, store.find(task.key, wanted), codecs[task.curve.codec].framing_bytes
+        )
+    ]
+    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+    write_atomically(request.out / conditions.FILE_NAME, text.encode())
+    for codec in layered:
+        for fingerprint in codec.fingerprints:  # so that `dsslic decode` reads the streams
+            known_models.remember(fingerprint, codec.directory)
+    if left:
+        _write(request.out, {})  # no tables but of everything that conditions.json names
+    _measure(left, len(planned), make_workshop, request.workers, store)
+    lines = [*_stored(planned, store)]
+    rows = means(lines)
+    report = Report(
+        measurements=tuple(lines),
+        means=tuple(rows),
+        differences={
+            p.name: tuple(differences(lines, p, anchors[p.name]))
+            for p in protocols
+            if p.name in anchors
+        },
+        left_out=left_out,
+    )
+    _write(request.out, _tables(report, protocols))
     return report
 
 
-def measure_dsslic(
-    name: str,
-    picture: np.ndarray,
-    labels: np.ndarray | None,
-    codec: Codec,
-    quality: int,
-    streams_dir: Path,
-) -> list[Row]:
-    """Code one picture into streams_dir/<name>-q<quality>.dsslic; one row for each layer s, c, r.
+def _open_codecs(
+    request: Request, protocols: Sequence[Protocol], workshop: Workshop
+) -> tuple[dict[str, FileCodec | Dsslic], dict[str, str]]:
+    """The codecs asked for, by name, and why others are left out."""
+    names = dict.fromkeys(request.codecs or (name for p in protocols for name in p.codecs))
+    if unused := sorted(set(request.settings) - set(names)):
+        raise ConfigError(f"settings for {unused[0]}, which is not measured: {', '.join(names)}")
+    codecs, missing = {}, {}
+    for name in names:
+        try:
+            codecs[name] = workshop.codec(name)
+        except CoderUnavailable as error:
+            missing[name] = str(error)
+    if missing and not request.skip_missing:
+        raise CoderUnavailable(
+            f"{'; '.join(missing.values())}; or leave out what is missing with --skip-missing"
+        )
+    if not codecs:
+        raise CoderUnavailable(f"no codec is left to measure: {'; '.join(missing.values())}")
+    return codecs, missing
 
-    Args:
-        name: what the picture is called in rows and file names: its stem.
-        picture: uint8 [H, W, 3].
-        labels: uint8 [H, W] class ids, or None for the codec's SegNet.
 
-    Raises:
-        StreamError: the stream's layers do not add up to its length, or a layer is missing.
-    """
-    from dsslic_jax.codec.container import layer_lengths
-
-    path = streams_dir / f"{name}-q{quality}.dsslic"
-    write_atomically(path, codec.encode(picture, labels, quality))
-    data = path.read_bytes()
-    decoded = codec.decode(data)
-    if decoded.upsampled is None or decoded.coarse is None or decoded.picture is None:
-        raise StreamError(f"{path}: decoded without layers c and r")
-    lengths = layer_lengths(data)
-    if sum(lengths.values()) != len(data):
-        raise StreamError(f"{path}: {len(data)} bytes, but its layers hold {lengths}")
-
-    height, width = picture.shape[:2]
-
-    def row(layer: str, prefix: str, qualities: Mapping[str, float | None]) -> Row:
-        return Row(
-            picture=name,
-            width=width,
-            height=height,
-            codec="dsslic",
-            setting=quality,
-            layer=layer,
-            layer_bytes=lengths[layer],
-            prefix_bytes=lengths["header"] + sum(lengths[earlier] for earlier in prefix),
-            **qualities,
+def _curves(codec: FileCodec | Dsslic, request: Request) -> Iterator[Curve]:
+    settings = tuple(request.settings.get(codec.name, codec.settings))
+    codec.setting_range.check(codec.name, settings)
+    sources: Sequence[str | None] = [None]
+    if isinstance(codec, Dsslic):
+        sources = request.label_sources or ["segnet" if request.labels is None else "files"]
+        for source in sources:
+            codec.check_label_source(str(source))
+        if "files" in sources and request.labels is None:
+            raise ConfigError("label source files needs a folder of label maps: --labels DIR")
+    for source in dict.fromkeys(sources):
+        yield Curve(
+            codec=codec.name,
+            labels=source,
+            settings=settings,
+            version=codec.version,
+            model=codec.model if isinstance(codec, Dsslic) else None,
+            setting_means=codec.setting_range.means,
         )
 
-    without_finenet = {"psnr_upsampled_rgb_db": psnr_rgb_db(picture, decoded.upsampled)}
-    return [
-        row("s", "s", {}),
-        row("c", "sc", measure_quality(picture, decoded.coarse) | without_finenet),
-        row("r", "scr", measure_quality(picture, decoded.picture)),
-    ]
+
+def _anchors(
+    request: Request, protocols: Sequence[Protocol], curves: Sequence[Curve]
+) -> dict[str, str]:
+    """The curve that each protocol's differences are taken against, where there is one."""
+    names = [curve.name for curve in curves]
+    if request.anchor is not None:
+        return {p.name: find_anchor(request.anchor, names) for p in protocols}
+    return {p.name: p.anchor for p in protocols if p.anchor in names}
 
 
-def measure_baseline(
-    name: str, picture: np.ndarray, baseline: Baseline, setting: float, streams_dir: Path
-) -> Row:
-    """Code one picture into streams_dir/<name>-<codec>-<setting><suffix> and measure that file."""
-    path = streams_dir / f"{name}-{baseline.name}-{setting:g}{baseline.suffix}"
-    write_atomically(path, baseline.encode(picture, setting))
-    data = path.read_bytes()
-    return Row(
-        picture=name,
-        width=picture.shape[1],
-        height=picture.shape[0],
-        codec=baseline.name,
-        setting=setting,
-        layer="whole",
-        layer_bytes=len(data),
-        prefix_bytes=len(data),
-        **measure_quality(picture, baseline.decode(data, picture.shape)),
-    )
+def _measure(
+    left: Sequence[Task],
+    planned: int,
+    make_workshop: functools.partial[Workshop],
+    workers: int,
+    store: Store,
+) -> None:
+    """Measures and stores the tasks that are left, with a bar on terminals."""
+    from tqdm import tqdm
+
+    failed: list[str] = []
+    done = planned - len(left)
+    # None: on terminals only. The time that remains is reckoned from what this run has done itself.
+    bar = tqdm(total=planned, initial=done, desc="evaluate", unit="file", disable=None)
+    with bar, stop_signals() as stopping:
+        with contextlib.closing(measured(left, make_workshop, workers, stopping)) as outcomes:
+            for task, outcome in outcomes:
+                bar.update()
+                if isinstance(outcome, str):
+                    failed.append(f"{task}: {outcome}")
+                else:
+                    store.append(outcome)
+                    done += 1
+        _raise_if_stopped(stopping, done, planned)
+    if failed:
+        for line in failed[:_FAILURES_TOLD]:
+            print(line, file=sys.stderr)
+        raise CoderFailed(
+            f"{len(failed)} of {planned} files could not be measured, the first: {failed[0]}; the others are kept, "
+            "and the same command tries again"
+        )
 
 
-def measure_quality(picture: np.ndarray, decoded: np.ndarray) -> dict[str, float | None]:
-    """The qualities of a Row that compare uint8 [H, W, 3] pictures; None where undefined."""
-    similarity = ms_ssim(picture, decoded)
+def _raise_if_stopped(stopping: threading.Event, done: int, planned: int) -> None:
+    if stopping.is_set() and done < planned:
+        print(
+            f"stopped: {done} of {planned} files are measured; the same command goes on from there",
+            file=sys.stderr,
+        )
+        raise KeyboardInterrupt
+
+
+def _stored(planned: Sequence[Task], store: Store) -> Iterator[Measurement]:
+    for task in planned:
+        for line in store.find(task.key, ()):
+            yield replace(line, picture=task.picture.path.stem)  # equal pictures may have two names
+
+
+def _is_there(run: Path, lines: Sequence[Measurement], framing_bytes: int) -> bool:
+    """Whether a file is measured and still lies in RUN: another model's may have taken its place."""
+    if not lines:
+        return False
+    try:
+        size = (run / lines[-1].stream).stat().st_size
+    except FileNotFoundError:
+        return False
+    return size == lines[-1].prefix_bytes + framing_bytes
+
+
+def _tables(report: Report, protocols: Sequence[Protocol]) -> dict[str, bytes]:
+    """Tables and plots by file name."""
+    found = [row for rows in report.differences.values() for row in rows]
     return {
-        "psnr_rgb_db": psnr_rgb_db(picture, decoded),
-        "ms_ssim": None if math.isnan(similarity) else similarity,
+        "per_picture.csv": measurements_csv(report.measurements),
+        "mean.csv": means_csv(report.means),
+        **({"bd.csv": differences_csv(found)} if found else {}),
+        **{_plot_name(p.name): rate_distortion_png(report.means, p) for p in protocols},
     }
 
 
-def software_versions() -> dict[str, str | None]:
-    """Versions of what coded and measured; None for a package or library that is not there."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    for library in PILLOW_LIBRARIES:
-        versions[f"pillow/{library}"] = features.version(library)
-    return versions
+def _write(run: Path, tables: Mapping[str, bytes]) -> None:
+    """Writes tables, and removes those that an earlier request has left."""
+    for name in ("per_picture.csv", "mean.csv", "bd.csv", *map(_plot_name, PROTOCOLS)):
+        if name in tables:
+            write_atomically(run / name, tables[name])
+        else:
+            (run / name).unlink(missing_ok=True)
 
 
-def _check_qualities(qualities: Sequence[int]) -> None:
-    if not qualities:
-        raise ConfigError("no qualities given: name at least one in 0..100")
-    for quality in qualities:
-        if not isinstance(quality, int) or not 0 <= quality <= 100:
-            raise ConfigError(f"quality {quality!r} is not a whole number in 0..100")
-    if len(set(qualities)) != len(qualities):
-        raise ConfigError(f"qualities {list(qualities)} name one of them twice")
-
-
-def _read_labels(path: Path, picture: np.ndarray, codec: Codec) -> np.ndarray:
-    """A label file as class ids of the model, uint8 [H, W] of the picture's size."""
-    labels = read_label_map(path, codec.bundle.classes)
-    return paired(picture, labels, path.stem, str(path))["labels"]
-
-
-def _conditions(
-    paths: Sequence[Path],
-    labels_dir: Path | None,
-    codec: Codec,
-    qualities: Sequence[int],
-    measured_baselines: Sequence[Baseline],
-) -> dict[str, Any]:
-    """What was measured how, for results.json: no paths, so that it can be published."""
-    return {
-        "protocol": PROTOCOL,
-        "protocol_means": PROTOCOL_TEXT,
-        "averaging": AVERAGING_TEXT,
-        "pictures": len(paths),
-        "picture_files": [path.name for path in paths],
-        "lossy_source_files": [path.name for path in paths if is_lossy(path)],
-        "labels": "made by the model's SegNet" if labels_dir is None else "label files",
-        "class_table": codec.bundle.classes.name,
-        "model_fingerprint": codec.bundle.fingerprint.hex(),
-        "dsslic_qualities": list(qualities),
-        "baselines": {
-            baseline.name: {"setting": baseline.setting_means, "settings": baseline.settings}
-            for baseline in measured_baselines
-        },
-        "software": software_versions(),
-    }
+def _plot_name(protocol_name: str) -> str:
+    return f"rate_distortion_{protocol_name}.png"

@@ -1,0 +1,1 @@
+"""The codecs that an evaluation measures: `registry.make_codec` makes them by name."""

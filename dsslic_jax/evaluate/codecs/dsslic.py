@@ -1,0 +1,209 @@
+"""This project's own codec, measured layer by layer. JAX is not imported before the first picture is coded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsslic_jax import __version__, bundle, runtime
+from dsslic_jax.classes import ClassTable
+from dsslic_jax.codec import container
+from dsslic_jax.codec.coders import coder_set
+from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.codec.programs import find_program
+from dsslic_jax.codec.settings import CodingSettings, coding_settings
+from dsslic_jax.errors import CoderFailed, ConfigError, ModelError, StreamError
+from dsslic_jax.evaluate.codecs.bpg import x265_version
+from dsslic_jax.evaluate.codecs.codec import SettingRange
+
+if TYPE_CHECKING:
+    from dsslic_jax.codec.codec import Codec, Decoded
+
+LABEL_SOURCES = ("segnet", "files", "none")
+_PROGRAM_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What the beginning of a stream decodes to.
+
+    Attributes:
+        layer: the last layer in it, "s", "c", "r1", ….
+        num_bytes: its length, header included.
+        picture: uint8 [H, W, 3]; None for layer s, which has none.
+        upsampled: up(ĉ), the picture without FineNet; for layer c alone.
+    """
+
+    layer: str
+    num_bytes: int
+    picture: np.ndarray | None = None
+    upsampled: np.ndarray | None = None
+
+
+class Dsslic:
+    """A model directory as a codec to measure. A setting is the residual's quality, the other choices are the model's.
+
+    Attributes: those of `FileCodec`, without `decode`, and
+        model: the fingerprint that streams carry, in hexadecimal.
+        fingerprints: every one by which streams can name the model.
+        classes: the model's label table.
+        directory: the model's.
+    """
+
+    suffix = ".dsslic"
+    setting_range = SettingRange("quality", 0, 100, whole=False)
+    framing_bytes = 0
+    settings: tuple[float, ...] = (5, 15, 25, 35, 45, 55, 65, 75)
+
+    def __init__(self, name: str, model: Path, codecs: str, programs: Mapping[str, str]) -> None:
+        """Reads the model directory.
+
+        Args:
+            name: what results call it.
+            model: a model directory.
+            codecs: layer coders, "embedded" or "external".
+            programs: paths of external programs, see `codec.programs`.
+
+        Raises:
+            ModelError: no model directory, or one without a coarse model.
+            CoderUnavailable: a layer coder is missing.
+        """
+        coder_set(codecs, programs)
+        self.name = name
+        self.directory = model
+        self._codecs, self._programs = codecs, programs
+        self._bundle = bundle.load(model)
+        self.model = self._bundle.fingerprint.hex()
+        self.fingerprints = self._bundle.fingerprints
+        self.classes: ClassTable = self._bundle.classes
+        self._own = coding_settings(self._bundle.coding, codecs=codecs)
+        self._prepared: set[tuple[str, int, int]] = set()
+        # The fingerprint leaves out what an encoder alone has; model.json names all weights by their hash.
+        digest = hashlib.sha256((model / "model.json").read_bytes()).hexdigest()[:12]
+        chosen = _other_than_default(self._own)
+        self.version = (
+            f"dsslic_jax {__version__}, model directory {digest}, {self._coder_versions()}"
+            + (f", {chosen}" if chosen else "")
+        )
+
+    def check_label_source(self, source: str) -> None:
+        """Raises ConfigError for an unknown source, ModelError for SegNet where the model has none."""
+        if source not in LABEL_SOURCES:
+            raise ConfigError(f"label source {source!r} is none of {', '.join(LABEL_SOURCES)}")
+        if source == "segnet" and self._bundle.segnet is None:
+            raise ModelError(
+                "the model has no SegNet: give label maps with --labels, or add one with `dsslic join`"
+            )
+
+    def prepare(self, source: str, height: int, width: int) -> None:
+        """Compiles the networks for pictures of this size, so that no picture's times hold it."""
+        from dsslic_jax.codec.predictor import padded_side
+
+        size = (source, padded_side(height, 1), padded_side(width, 1))
+        if size not in self._prepared:
+            self._prepared.add(size)
+            picture = np.zeros((height, width, 3), np.uint8)
+            labels = np.zeros((height, width), np.uint8) if source == "files" else None
+            self.decode(self.encode(picture, labels, source, self.settings[0]))
+
+    def encode(
+        self, picture: np.ndarray, labels: np.ndarray | None, source: str, quality: float
+    ) -> bytes:
+        """A whole stream of uint8 [H, W, 3]; `labels` are uint8 [H, W] class ids for source "files", else None."""
+        if source == "none":
+            kind = "none"
+        else:
+            kind = "sent" if self._own.labels == "none" else self._own.labels
+        settings = replace(
+            self._own,
+            labels=kind,
+            quality=quality,
+            target_bits_per_pixel=None,
+            target_psnr_db=None,
+        )
+        return self._codec.encode(picture, labels, settings)
+
+    def decode(self, data: bytes) -> Decoded:
+        """The whole stream decoded. Raises StreamError where layers are missing or do not add up to its length."""
+        lengths = container.layer_lengths(data)
+        if sum(lengths.values()) != len(data):
+            raise StreamError(f"a stream of {len(data)} bytes holds layers of {lengths}")
+        decoded = self._codec.decode(data)
+        if decoded.upto != [*lengths][-1]:
+            raise StreamError(f"a stream with layers {lengths} decoded up to {decoded.upto} only")
+        return decoded
+
+    def prefixes(self, data: bytes, whole: Decoded) -> Iterator[Prefix]:
+        """What the stream gives up to each of its layers; `whole` is what all of it decodes to."""
+        lengths = container.layer_lengths(data)
+        end = lengths.pop("header")
+        for layer, length in lengths.items():
+            end += length
+            if layer == "s":
+                yield Prefix(layer, end)
+            elif layer == "c":
+                yield Prefix(layer, end, whole.coarse, self._codec.upsample(whole))
+            elif layer == whole.upto:
+                yield Prefix(layer, end, whole.picture)
+            else:
+                yield Prefix(layer, end, self._codec.decode(data[:end]).picture)
+
+    def layer_lengths(self, data: bytes) -> dict[str, int]:
+        """Bytes of the header and of each layer: {"header": …, "s": …, "c": …, "r1": …}."""
+        return container.layer_lengths(data)
+
+    @cached_property
+    def _codec(self) -> Codec:
+        runtime.prepare()
+        from dsslic_jax.codec.codec import Codec
+
+        return Codec(self._bundle, self._codecs, self._programs)
+
+    def _coder_versions(self) -> str:
+        if self._codecs == "external":
+            programs = ("flif", "bpgenc", "bpgdec")
+            return ", ".join(_program_version(name, self._programs) for name in programs)
+        Jxl().encode(np.zeros((1, 1), np.uint8))  # tells if imagecodecs is missing
+        import imagecodecs
+
+        return f"{imagecodecs.jpegxl_version()}, {x265_version()}"
+
+
+def _other_than_default(settings: CodingSettings) -> str:
+    """What the model's own coding settings change, but for what an evaluation sets: "residual_bits 10, layers 2"."""
+    default = CodingSettings()
+    swept = ("codecs", "quality", "target_bits_per_pixel", "target_psnr_db")
+    return ", ".join(
+        f"{field.name} {json.dumps(getattr(settings, field.name))}"
+        for field in fields(settings)
+        if field.name not in swept and getattr(settings, field.name) != getattr(default, field.name)
+    )
+
+
+def _program_version(name: str, programs: Mapping[str, str]) -> str:
+    """A program's name with the version that its instructions for use name, or else with a digest of its file."""
+    path = find_program(name, programs)
+    try:
+        done = subprocess.run(
+            [path, "-h"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROGRAM_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CoderFailed(f"{name} at {path} cannot be started: {error}") from error
+    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    found = re.search(r"\b\d+\.\d+(\.\d+)*", said)
+    if found:
+        return f"{name} {found[0]}"
+    return f"{name} of SHA-256 {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,166 @@
+"""Rate-distortion plots: Bokeh's own description of them, which its script in the page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dsslic_jax.errors import CoderUnavailable
+
+# Hues that are told apart on white and on near-black; line styles and markers differ too.
+_COLOURS = ("#d9480f", "#2f86d6", "#2a9d6b", "#8061c4", "#b5578f", "#b98a1d", "#1397a8", "#7d8894")
+_MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "plus", "star")
+_HEIGHT_PX = 380
+Scale = Literal["linear", "log"]
+_SCALES: tuple[Scale, ...] = ("linear", "log")
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One point of a curve; None for a quality that is not defined or infinite."""
+
+    rate: float
+    psnr_db: float | None
+    ms_ssim_db: float | None
+    setting: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve of a plot.
+
+    Attributes:
+        name: for the legend; no other curve of the plot has it.
+        points: in any order.
+        shown: at first.
+        published: not measured here; drawn dashed.
+        note: where the numbers come from.
+    """
+
+    name: str
+    points: tuple[CurvePoint, ...]
+    shown: bool = True
+    published: bool = False
+    note: str = ""
+
+
+def bokeh_script() -> str:
+    """Bokeh's JavaScript, for pages that show plots. Raises CoderUnavailable without Bokeh."""
+    _require_bokeh()
+    from bokeh.util import paths
+
+    return (Path(paths.bokehjs_path()) / "js" / "bokeh.min.js").read_text(encoding="utf-8")
+
+
+def plots(curves: Sequence[Curve], rate_label: str, psnr_label: str) -> dict[str, Any]:
+    """The plots of one protocol, for charts.js: PSNR and MS-SSIM, over a linear and a logarithmic rate.
+
+    Raises CoderUnavailable without Bokeh.
+    """
+    _require_bokeh()
+    qualities = (("psnr_db", psnr_label), ("ms_ssim_db", "MS-SSIM (dB)"))
+    return {
+        "curves": [
+            {
+                "name": curve.name,
+                "colour": _COLOURS[i % len(_COLOURS)],
+                "dash": "dashed" if curve.published else "solid",
+                "shown": curve.shown,
+                "published": curve.published,
+                "note": curve.note,
+            }
+            for i, curve in enumerate(curves)
+        ],
+        "plots": {
+            scale: [
+                {
+                    "label": f"{label} against {rate_label}, {scale} scale; the numbers are in the table below",
+                    "missing": f"{label} is not defined for these pictures.",
+                    "bokeh": _plot(curves, quality, rate_label, label, scale),
+                }
+                for quality, label in qualities
+            ]
+            for scale in _SCALES
+        },
+    }
+
+
+def _plot(
+    curves: Sequence[Curve], quality: str, rate_label: str, quality_label: str, scale: Scale
+) -> Any:
+    """Bokeh's JSON of one plot; None where no point has that quality."""
+    if not any(getattr(point, quality) is not None for one in curves for point in one.points):
+        return None
+    from bokeh.embed import json_item
+    from bokeh.models import DataRange1d, HoverTool
+    from bokeh.plotting import figure
+
+    plot = figure(
+        height=_HEIGHT_PX,
+        sizing_mode="stretch_width",
+        x_axis_type=scale,
+        x_range=DataRange1d(only_visible=True),  # hidden curves do not stretch the scales
+        y_range=DataRange1d(only_visible=True),
+        x_axis_label=rate_label,
+        y_axis_label=quality_label,
+        tools="pan,box_zoom,wheel_zoom,reset,save",
+        active_drag="box_zoom",
+        output_backend="canvas",
+        background_fill_color=None,
+        border_fill_color=None,
+        outline_line_color=None,
+        lod_threshold=None,
+    )
+    plot.toolbar.logo = None
+    markers = [_draw(plot, curve, i, quality) for i, curve in enumerate(curves)]
+    hover = HoverTool(
+        renderers=markers,
+        tooltips=[
+            ("curve", "$name"),
+            ("setting", "@setting"),
+            ("rate", "@rate{0.000}"),
+            (quality_label, "@quality{0.00}"),
+        ],
+    )
+    plot.add_tools(hover)
+    return json_item(plot)
+
+
+def _draw(plot: Any, curve: Curve, i: int, quality: str) -> Any:
+    """Line and markers, both named as the curve is. Returns the markers' renderer."""
+    from bokeh.models import ColumnDataSource
+
+    points = sorted(
+        (point.rate, value, point.setting)
+        for point in curve.points
+        if (value := getattr(point, quality)) is not None
+    )
+    source = ColumnDataSource(
+        {
+            "rate": [rate for rate, _, _ in points],
+            "quality": [value for _, value, _ in points],
+            "setting": [setting for _, _, setting in points],
+        }
+    )
+    style = {"color": _COLOURS[i % len(_COLOURS)], "name": curve.name, "source": source}
+    dash = "dashed" if curve.published else "solid"
+    plot.line("rate", "quality", line_width=2, line_dash=dash, visible=curve.shown, **style)
+    return plot.scatter(
+        "rate",
+        "quality",
+        marker=_MARKERS[(i + i // len(_COLOURS)) % len(_MARKERS)],
+        size=4 if curve.published else 8,
+        visible=curve.shown,
+        **style,
+    )
+
+
+def _require_bokeh() -> None:
+    try:
+        import bokeh  # noqa: F401
+    except ImportError as error:
+        raise CoderUnavailable(
+            "the report's plots need Bokeh: pip install 'dsslic_jax[report]'"
+        ) from error

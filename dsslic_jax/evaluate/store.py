@@ -1,0 +1,193 @@
+"""RUN/measurements.jsonl: everything that was measured, one JSON object a line, appended as each file is measured.
+
+A run that was stopped or is given again finds here what it need not do. Lines of other versions, settings or models
+stay beside those of today, each under its own key. A last line cut by a kill is dropped.
+
+Infinite values, which JSON has not, are null; "infinite" names them, and "lossless" tells that the decoded picture is
+the picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dsslic_jax.errors import DataError
+from dsslic_jax.metrics import bits_per_pixel, bits_per_sample
+
+FILE_NAME = "measurements.jsonl"
+WHOLE = "whole"
+
+
+def curve_name(codec: str, labels: str | None) -> str:
+    """What tables and plots call the curve of a codec with labels of one source: "jpeg", "dsslic:segnet"."""
+    return codec if labels is None else f"{codec}:{labels}"
+
+
+class Key(NamedTuple):
+    """What a measured file depends on."""
+
+    sha256: str
+    codec: str
+    version: str
+    setting: float
+    model: str | None
+    labels: str | None
+    labels_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One picture, one codec at one setting, decoded up to one layer.
+
+    Attributes:
+        picture: the picture's name, its file's stem.
+        sha256: of its size and pixels.
+        width, height: pixels.
+        codec: its name in `codecs.registry`.
+        version: of the encoder.
+        setting: what it was told.
+        model: fingerprint of the model, in hexadecimal; None for codecs without.
+        labels: where s came from, "segnet", "files" or "none"; None for codecs without.
+        labels_sha256: of the label map of "files".
+        layer: "s", "c", "r1", … of a layered stream; "whole" of any other file.
+        prefix_bytes: of the file from its beginning to this layer's end.
+        layers: bytes of the whole file by layer, {"header": …, "s": …, …}; None without layers.
+        stream: the file, as a path below RUN.
+        encode_s, decode_s: seconds that coding and decoding the whole file took, the same for all its layers.
+        metrics: of the decoded picture by name; None where undefined, as for layer s.
+        lossless: the decoded picture is the picture.
+    """
+
+    picture: str
+    sha256: str
+    width: int
+    height: int
+    codec: str
+    version: str
+    setting: float
+    model: str | None
+    labels: str | None
+    labels_sha256: str | None
+    layer: str
+    prefix_bytes: int
+    layers: Mapping[str, int] | None
+    stream: str
+    encode_s: float
+    decode_s: float
+    metrics: Mapping[str, float | None]
+    lossless: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The file that this is a measurement of."""
+        return Key(*(getattr(self, name) for name in Key._fields))
+
+    @property
+    def curve(self) -> str:
+        """The name of the curve that this is a point of."""
+        return curve_name(self.codec, self.labels)
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Rate of the file up to this layer's end."""
+        return bits_per_pixel(self.prefix_bytes, self.height, self.width)
+
+    @property
+    def bits_per_sample(self) -> float:
+        """The same in bits per sample."""
+        return bits_per_sample(self.prefix_bytes, self.height, self.width)
+
+    @property
+    def layer_bytes(self) -> int:
+        """Bytes of this layer alone."""
+        return self.prefix_bytes if self.layers is None else self.layers[self.layer]
+
+    @property
+    def layer_share(self) -> float:
+        """This layer's part of the whole file, in [0, 1]; the header is in no layer."""
+        return 1.0 if self.layers is None else self.layer_bytes / sum(self.layers.values())
+
+    @property
+    def is_last_layer(self) -> bool:
+        """Whether the prefix is the whole file."""
+        return self.layers is None or self.layer == [*self.layers][-1]
+
+    def to_json(self) -> str:
+        """One line, without its end."""
+        fields = asdict(self)
+        fields["bytes"] = fields.pop("prefix_bytes")
+        infinite = [name for name, value in self.metrics.items() if value == math.inf]
+        if infinite:
+            fields["infinite"] = infinite
+            fields["metrics"] = {**self.metrics, **dict.fromkeys(infinite)}
+        return json.dumps(fields, allow_nan=False)
+
+
+def from_json(line: str | bytes) -> Measurement:
+    """The inverse of `Measurement.to_json`. Raises ValueError, KeyError or TypeError for anything else."""
+    fields: dict[str, Any] = json.loads(line)
+    fields["prefix_bytes"] = fields.pop("bytes")
+    fields["metrics"] |= dict.fromkeys(fields.pop("infinite", ()), math.inf)
+    return Measurement(**fields)
+
+
+class Store:
+    """The measurements of a run, in memory and on disk. One process at a time may append."""
+
+    def __init__(self, run: Path) -> None:
+        """Reads what is there, if anything. Raises DataError where a line, the last excepted, is damaged."""
+        self._path = run / FILE_NAME
+        self._found: dict[Key, dict[str, Measurement]] = {}
+        if self._path.exists():
+            data = self._path.read_bytes()
+            self._whole_bytes = data.rfind(b"\n") + 1
+            self._remember(_parsed(self._path, data[: self._whole_bytes]))
+        else:
+            self._whole_bytes = 0
+
+    def find(self, key: Key, metrics: Iterable[str]) -> list[Measurement]:
+        """The measurements of a file, its first layer first; none if a layer or one of the metrics is missing."""
+        found = self._found.get(key, {})
+        layers = next((line.layers for line in found.values()), None)
+        wanted = [WHOLE] if layers is None else [name for name in layers if name != "header"]
+        if found.keys() != set(wanted):
+            return []
+        lines = [found[name] for name in wanted]
+        return lines if all(name in line.metrics for line in lines for name in metrics) else []
+
+    def measurements(self) -> Iterator[Measurement]:
+        """Everything, in the order in which files were first measured."""
+        for layers in self._found.values():
+            yield from layers.values()
+
+    def append(self, measurements: Iterable[Measurement]) -> None:
+        """Adds the measurements of one file; they replace what was known of it."""
+        lines = [*measurements]
+        data = "".join(f"{line.to_json()}\n" for line in lines).encode()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as file:
+            file.truncate(self._whole_bytes)  # drops what a kill left of a line
+            file.write(data)
+        self._whole_bytes += len(data)
+        self._remember(lines)
+
+    def _remember(self, lines: Iterable[Measurement]) -> None:
+        for line in lines:
+            self._found.setdefault(line.key, {})[line.layer] = line
+
+
+def _parsed(path: Path, data: bytes) -> list[Measurement]:
+    lines = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            lines.append(from_json(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path}: line {number} is no measurement ({error!r}): remove it; it is measured again"
+            ) from error
+    return lines

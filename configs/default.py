@@ -114,7 +114,7 @@ def compression() -> ConfigDict:
     coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
     coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
 
-    config.after.qualities = (10, 25, 40)  # residual qualities of the table
+    config.after.qualities = (10, 25, 40, 55)  # residual qualities of the table
     return config
 
 

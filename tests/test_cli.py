@@ -220,7 +220,10 @@ def test_what_is_missing_or_unfit_is_told_in_one_line(
         (("info", "folder"), "folder: Is a directory"),
         (("join", "out", "--model", "nowhere", "--segnet", tiny_model), "nowhere is not a model"),
         (("join", "out", *model, "--segnet", "nowhere"), "nowhere is not a model"),
-        (("evaluate", "--images", ".", *model, "--out", "out", "--qualities", "a"), "--qualities"),
+        (
+            ("evaluate", "--images", ".", *model, "--out", "out", "--settings", "dsslic=a"),
+            "--settings",
+        ),
     ):
         assert message in refusal(capsys, *arguments)
 

@@ -143,7 +143,7 @@ def run(
             outcomes.put((job, _problem(job, codec, work, hopeless)))
 
     bar = tqdm(total=len(left), desc=what, unit="picture", disable=None)  # None: on terminals only
-    with bar, _stop_signals() as stopping, ThreadPoolExecutor(threads) as pool:
+    with bar, stop_signals() as stopping, ThreadPoolExecutor(threads) as pool:
         try:
             for number, job in enumerate(left):
                 pool.submit(attempt, job, codecs[number % len(codecs)])
@@ -183,7 +183,7 @@ def _next(outcomes: queue.SimpleQueue[Outcome], stopping: threading.Event) -> Ou
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
+def stop_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set, the second time with KeyboardInterrupt, in the main thread.
 
     An interrupt at any place would be one inside the locks of threads and queues, too.

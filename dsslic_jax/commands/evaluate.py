@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dsslic_jax.commands.options import named_programs
+from dsslic_jax.commands.options import add_program_option, named_programs
 from dsslic_jax.errors import ConfigError
 
 
@@ -49,19 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-missing", action="store_true", help="leave out codecs that are not installed"
     )
-    parser.add_argument(
-        "--program",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="where flif, bpgenc or bpgdec lies, for dsslic_flif (default: on PATH)",
-    )
+    add_program_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     from dsslic_jax.evaluate.protocols import PROTOCOLS
-    from dsslic_jax.evaluate.run import Request, evaluate
+    from dsslic_jax.evaluate.request import Request
+    from dsslic_jax.evaluate.run import evaluate
     from dsslic_jax.evaluate.text import format_report
 
     request = Request(

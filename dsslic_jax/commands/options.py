@@ -21,6 +21,11 @@ def add_coder_options(parser: argparse.ArgumentParser) -> None:
         choices=("embedded", "external"),
         help="layer coders: pip packages, or flif, bpgenc and bpgdec (default: the model's own)",
     )
+    add_program_option(parser)
+
+
+def add_program_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --program."""
     parser.add_argument(
         "--program",
         action="append",

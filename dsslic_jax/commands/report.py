@@ -54,11 +54,12 @@ def run(options: argparse.Namespace) -> None:
         assets=out.with_name(f"{out.stem}_files") if options.assets else None,
     )
 
+    given = None if options.model is None else open_codecs(options.model, options)[0]
+
     def open_codec(fingerprint: bytes) -> Codec:
         from dsslic_jax import known_models
 
-        (codec,) = open_codecs(options.model or known_models.find(fingerprint), options)
-        return codec
+        return given or open_codecs(known_models.find(fingerprint), options)[0]
 
     decoder = Decoder(open_codec, named_programs(options))
     written = report_page(read_run(options.run_folder), decoder, settings).encode()

@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PublishedCurve:
-    """One codec under protocol `fair`, averaged over the 24 Kodak pictures as `report.AVERAGING_TEXT` says.
+    """One codec under protocol `fair`, averaged over the 24 Kodak pictures as `protocols.AVERAGING_TEXT` says.
 
     Attributes:
         codec: what was measured, with version and colour format.

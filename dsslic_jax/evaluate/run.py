@@ -13,12 +13,12 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dsslic_jax import known_models
-from dsslic_jax.batch.jobs import _stop_signals as stop_signals
-from dsslic_jax.errors import CoderFailed, CoderUnavailable, ConfigError
+from dsslic_jax.batch.jobs import stop_signals
+from dsslic_jax.errors import CoderFailed, ConfigError
 from dsslic_jax.evaluate import conditions
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
@@ -27,60 +27,20 @@ from dsslic_jax.evaluate.differences import (
     CurveDifference,
     differences,
     differences_csv,
-    find_anchor,
 )
 from dsslic_jax.evaluate.means import Mean, means, means_csv, measurements_csv
 from dsslic_jax.evaluate.measure import Workshop
 from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
-from dsslic_jax.evaluate.plan import Curve, Task, picture_files, tasks
+from dsslic_jax.evaluate.plan import Task, picture_files, tasks
 from dsslic_jax.evaluate.plot import rate_distortion_png
 from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
 from dsslic_jax.evaluate.quality import load_metrics
+from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_codecs
 from dsslic_jax.evaluate.store import Measurement, Store
 from dsslic_jax.evaluate.workers import measured
 from dsslic_jax.files import write_atomically
 
 _FAILURES_TOLD = 20
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to measure.
-
-    Attributes:
-        images: folder of lossless pictures (PNG), taken in the order of their names.
-        out: RUN, the folder for measurements, streams and tables; one that was stopped is continued.
-        protocols: names of `protocols.PROTOCOLS`.
-        codecs: names of `codecs.registry`; none for those of the protocols.
-        settings: by codec, where the codec's own are not wanted.
-        model: the model directory of dsslic and dsslic_flif.
-        labels: folder of label maps, `<stem>.png`, ids as the data set's files have them.
-        label_sources: of dsslic, each a curve of its own: "segnet", "files" (needs `labels`), "none"; none given is
-            "files" where there are labels, else "segnet".
-        programs: paths of flif, bpgenc and bpgdec.
-        lpips_weights: measure LPIPS too, with this file of weights.
-        anchor: what Bjøntegaard differences are taken against; None for the protocol's own, if it is measured.
-        workers: processes; 1 leaves times undisturbed.
-        limit: only this many pictures; None for all.
-        allow_lossy: accept JPEG pictures too; conditions.json names them.
-        skip_missing: leave out codecs that are not installed, instead of refusing.
-    """
-
-    images: Path
-    out: Path
-    protocols: Sequence[str] = ("fair",)
-    codecs: Sequence[str] = ()
-    settings: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    model: Path | None = None
-    labels: Path | None = None
-    label_sources: Sequence[str] = ()
-    programs: Mapping[str, str] = field(default_factory=dict)
-    lpips_weights: Path | None = None
-    anchor: str | None = None
-    workers: int = 1
-    limit: int | None = None
-    allow_lossy: bool = False
-    skip_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,9 +83,9 @@ def evaluate(request: Request) -> Report:
         Sources(request.model, dict(request.programs)),
         request.lpips_weights,
     )
-    codecs, left_out = _open_codecs(request, protocols, make_workshop())
-    curves = [curve for codec in codecs.values() for curve in _curves(codec, request)]
-    anchors = _anchors(request, protocols, curves)
+    codecs, left_out = open_codecs(request, protocols, make_workshop())
+    curves = [curve for codec in codecs.values() for curve in curves_of(codec, request)]
+    anchors = anchors_of(request, protocols, curves)
     layered = [codec for codec in codecs.values() if isinstance(codec, Dsslic)]
     classes = layered[0].classes if layered else None
     paths = find_pictures(request.images, request.limit, request.allow_lossy)
@@ -135,15 +95,8 @@ def evaluate(request: Request) -> Report:
         protocols, pictures, curves, left_out, classes.name if classes else None, request.workers
     )
     store = Store(request.out)
-    wanted = [*load_metrics(request.lpips_weights)]
     planned = [*tasks(pictures, curves)]
-    left = [
-        task
-        for task in planned
-        if not _is_there(
-            request.out, store.find(task.key, wanted), codecs[task.curve.codec].framing_bytes
-        )
-    ]
+    left = [*_left(planned, store, request, codecs)]
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomically(request.out / conditions.FILE_NAME, text.encode())
     for codec in layered:
@@ -152,73 +105,39 @@ def evaluate(request: Request) -> Report:
     if left:
         _write(request.out, {})  # no tables but of everything that conditions.json names
     _measure(left, len(planned), make_workshop, request.workers, store)
-    lines = [*_stored(planned, store)]
-    rows = means(lines)
-    report = Report(
-        measurements=tuple(lines),
-        means=tuple(rows),
-        differences={
-            p.name: tuple(differences(lines, p, anchors[p.name]))
-            for p in protocols
-            if p.name in anchors
-        },
-        left_out=left_out,
-    )
+    lines = tuple(_stored(planned, store))
+    found_differences = {
+        p.name: tuple(differences(lines, p, anchors[p.name]))
+        for p in protocols
+        if p.name in anchors
+    }
+    report = Report(lines, tuple(means(lines)), found_differences, left_out)
     _write(request.out, _tables(report, protocols))
     return report
 
 
-def _open_codecs(
-    request: Request, protocols: Sequence[Protocol], workshop: Workshop
-) -> tuple[dict[str, FileCodec | Dsslic], dict[str, str]]:
-    """The codecs asked for, by name, and why others are left out."""
-    names = dict.fromkeys(request.codecs or (name for p in protocols for name in p.codecs))
-    if unused := sorted(set(request.settings) - set(names)):
-        raise ConfigError(f"settings for {unused[0]}, which is not measured: {', '.join(names)}")
-    codecs, missing = {}, {}
-    for name in names:
-        try:
-            codecs[name] = workshop.codec(name)
-        except CoderUnavailable as error:
-            missing[name] = str(error)
-    if missing and not request.skip_missing:
-        raise CoderUnavailable(
-            f"{'; '.join(missing.values())}; or leave out what is missing with --skip-missing"
-        )
-    if not codecs:
-        raise CoderUnavailable(f"no codec is left to measure: {'; '.join(missing.values())}")
-    return codecs, missing
+def _left(
+    planned: Sequence[Task],
+    store: Store,
+    request: Request,
+    codecs: Mapping[str, FileCodec | Dsslic],
+) -> Iterator[Task]:
+    """The tasks that are not stored, or whose file no longer lies in RUN: another model's may have taken its place."""
+    metrics = [*load_metrics(request.lpips_weights)]
+    for task in planned:
+        lines = store.find(task.key, metrics)
+        framing_bytes = codecs[task.curve.codec].framing_bytes
+        if not lines or _size(request.out / lines[-1].stream) != (
+            lines[-1].prefix_bytes + framing_bytes
+        ):
+            yield task
 
 
-def _curves(codec: FileCodec | Dsslic, request: Request) -> Iterator[Curve]:
-    settings = tuple(request.settings.get(codec.name, codec.settings))
-    codec.setting_range.check(codec.name, settings)
-    sources: Sequence[str | None] = [None]
-    if isinstance(codec, Dsslic):
-        sources = request.label_sources or ["segnet" if request.labels is None else "files"]
-        for source in sources:
-            codec.check_label_source(str(source))
-        if "files" in sources and request.labels is None:
-            raise ConfigError("label source files needs a folder of label maps: --labels DIR")
-    for source in dict.fromkeys(sources):
-        yield Curve(
-            codec=codec.name,
-            labels=source,
-            settings=settings,
-            version=codec.version,
-            model=codec.model if isinstance(codec, Dsslic) else None,
-            setting_means=codec.setting_range.means,
-        )
-
-
-def _anchors(
-    request: Request, protocols: Sequence[Protocol], curves: Sequence[Curve]
-) -> dict[str, str]:
-    """The curve that each protocol's differences are taken against, where there is one."""
-    names = [curve.name for curve in curves]
-    if request.anchor is not None:
-        return {p.name: find_anchor(request.anchor, names) for p in protocols}
-    return {p.name: p.anchor for p in protocols if p.anchor in names}
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _measure(
@@ -267,17 +186,6 @@ def _stored(planned: Sequence[Task], store: Store) -> Iterator[Measurement]:
     for task in planned:
         for line in store.find(task.key, ()):
             yield replace(line, picture=task.picture.path.stem)  # equal pictures may have two names
-
-
-def _is_there(run: Path, lines: Sequence[Measurement], framing_bytes: int) -> bool:
-    """Whether a file is measured and still lies in RUN: another model's may have taken its place."""
-    if not lines:
-        return False
-    try:
-        size = (run / lines[-1].stream).stat().st_size
-    except FileNotFoundError:
-        return False
-    return size == lines[-1].prefix_bytes + framing_bytes
 
 
 def _tables(report: Report, protocols: Sequence[Protocol]) -> dict[str, bytes]:

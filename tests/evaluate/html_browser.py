@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import os
@@ -108,28 +109,27 @@ class Browser:
 
 
 @contextmanager
-def open_browser(profile: Path, screenshots: Path) -> Iterator[Browser]:
-    """A browser with a profile of its own.
+def open_browser(folder: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own in `folder`; screenshots go to DSSLIC_SCREENSHOTS, or there too.
 
     Skips the test where there is none, or fails it where DSSLIC_REQUIRE_BROWSER is 1.
     """
     chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
-    try:
-        from selenium import webdriver
-    except ImportError:
-        webdriver = None
-    if webdriver is None or chromium is None or driver_path is None:
+    has_selenium = importlib.util.find_spec("selenium") is not None
+    if not has_selenium or chromium is None or driver_path is None:
         told = "needs selenium, chromium and chromedriver (Debian: chromium chromium-driver)"
         if os.environ.get("DSSLIC_REQUIRE_BROWSER") == "1":
             pytest.fail(told)
         pytest.skip(told)
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*_FLAGS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
     try:
-        yield Browser(driver, screenshots)
+        yield Browser(driver, Path(os.environ.get("DSSLIC_SCREENSHOTS", folder / "screenshots")))
     finally:
         driver.quit()

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from dsslic_jax.evaluate.run import Request, evaluate
 from tests.evaluate.folders import write_picture
 
 SETTINGS = {"jpeg": (10, 30, 60, 90), "webp": (0, 30, 75, 95), "dsslic": (20, 60)}
+MARKUP = "<img src=x onerror=window.ran=1>"  # as a name: it would run, were it not text
 PICTURES = {"first": (168, 200), "second": (176, 164)}  # large enough for MS-SSIM
 
 
@@ -36,10 +38,10 @@ def make_run(
     codecs: tuple[str, ...],
     model: Path | None = None,
     anchor: str | None = None,
-    **pictures: tuple[int, int],
+    pictures: Mapping[str, tuple[int, int]] = PICTURES,
 ) -> SmallRun:
     """Codes and measures pictures of (height, width) under protocol fair."""
-    for name, size in (pictures or PICTURES).items():
+    for name, size in pictures.items():
         write_picture(folder / "images" / f"{name}.png", *size)
     settings = {name: SETTINGS[name] for name in codecs}
     images, run = folder / "images", folder / "run"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dsslic_jax.evaluate import conditions
-from dsslic_jax.evaluate.run import Request, evaluate
+from dsslic_jax.evaluate.request import Request
+from dsslic_jax.evaluate.run import evaluate
 from tests.conftest import ROOT
 from tests.evaluate.fake_codec import FakeCodec
 
@@ -25,9 +26,13 @@ def test_conditions_name_protocol_versions_settings_and_pictures_but_no_paths(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [f"{tmp_path}/dsslic", "--images", str(images), "--x=/a/b"])
     request = Request(
-        images, tmp_path / "run", codecs=("dsslic", "jpeg"), settings={"jpeg": (5, 50)}
+        images,
+        tmp_path / "run",
+        codecs=("dsslic", "jpeg"),
+        settings={"jpeg": (5, 50)},
+        labels=labels,
+        label_sources=("files", "none"),
     )
-    request = Request(**{**vars(request), "labels": labels, "label_sources": ("files", "none")})
     evaluate(request)
     text = (tmp_path / "run" / "conditions.json").read_text()
     found = json.loads(text)

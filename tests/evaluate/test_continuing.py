@@ -20,7 +20,8 @@ from dsslic_jax.evaluate import run, workers
 from dsslic_jax.evaluate.codecs import registry
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.plan import Curve, PictureFile, Task
-from dsslic_jax.evaluate.run import Report, Request, evaluate
+from dsslic_jax.evaluate.request import Request
+from dsslic_jax.evaluate.run import Report, evaluate
 from dsslic_jax.evaluate.store import Measurement, Store
 from tests.evaluate.folders import read_csv, write_picture
 

@@ -17,7 +17,8 @@ from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import CoderUnavailable, ModelError
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
-from dsslic_jax.evaluate.run import Request, evaluate
+from dsslic_jax.evaluate.request import Request
+from dsslic_jax.evaluate.run import evaluate
 from dsslic_jax.metrics import psnr_rgb_db
 from tests.evaluate.folders import picture_of, read_picture, write_labels, write_picture
 from tests.model_fixture import coarse_part

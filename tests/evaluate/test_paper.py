@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.evaluate.run import Request, evaluate
+from dsslic_jax.evaluate.request import Request
+from dsslic_jax.evaluate.run import evaluate
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import read_csv, read_picture
 

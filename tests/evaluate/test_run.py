@@ -16,7 +16,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dsslic_jax.codec import container
 from dsslic_jax.errors import CoderFailed, ConfigError, DataError, ModelError
-from dsslic_jax.evaluate.run import Report, Request, evaluate
+from dsslic_jax.evaluate.request import Request
+from dsslic_jax.evaluate.run import Report, evaluate
 from dsslic_jax.evaluate.store import Measurement
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import read_csv, read_picture, write_labels, write_picture

@@ -25,10 +25,7 @@ def subtitle(run: RunData) -> str:
 
 def notes(run: RunData, has_originals: bool) -> list[str]:
     """What is missing from the run."""
-    said = [
-        f"{codec} is not measured: {reason}."
-        for codec, reason in run.conditions["left_out"].items()
-    ]
+    said = [f"{codec} is not measured: {reason}." for codec, reason in run.left_out.items()]
     if len(run.files) < run.planned:
         said.append(
             f"The run is not complete: {len(run.files)} of {run.planned} files are measured, and means are over "
@@ -42,30 +39,17 @@ def notes(run: RunData, has_originals: bool) -> list[str]:
 
 
 def conditions(run: RunData) -> list[list[str]]:
-    """(what, how) of everything that conditions.json tells."""
-    found = run.conditions
-    facts = [
-        ["pictures", ", ".join(found["picture_files"])],
-        ["lossy pictures", ", ".join(found["lossy_source_files"])],
-        ["means", sentence(found["averaging"])],
+    """(what, how) of all that conditions.json tells and the page does not say elsewhere."""
+    found = [
+        *((curve["codec"], _without_settings(curve)) for curve in run.conditions["codecs"]),
         *(
-            [curve_text(codec), f"{codec['version']}; setting: {codec['setting']}"]
-            for codec in found["codecs"]
+            (name.replace("_", " "), value)
+            for name, value in run.conditions.items()
+            if name not in ("protocols", "codecs", "left_out")
         ),
-        ["class table", found["class_table"]],
-        ["model", found["model_fingerprint"]],
-        ["machine", _pairs(found["machine"])],
-        ["processes", found["workers"]],
-        ["software", _pairs(found["software"])],
-        ["command", " ".join(map(str, found["command"]))],
-        ["commit", found["commit"]],
     ]
-    return [[name, str(value)] for name, value in facts if value not in (None, "")]
-
-
-def curve_text(codec: dict[str, Any]) -> str:
-    """ "dsslic, labels segnet"."""
-    return codec["codec"] + (f", labels {codec['labels']}" if codec["labels"] else "")
+    facts = [[name, _text(value)] for name, value in found]
+    return [[name, text] for name, text in facts if text]
 
 
 def sentence(text: str) -> str:
@@ -73,5 +57,16 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:].removesuffix(".") + "."
 
 
-def _pairs(of: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in of.items() if value is not None)
+def _without_settings(curve: dict[str, Any]) -> dict[str, Any]:
+    """A codec's conditions but for its name and settings, which tables have."""
+    return {name: value for name, value in curve.items() if name not in ("codec", "settings")}
+
+
+def _text(value: Any) -> str:
+    """JSON as people write it; nothing for what is empty."""
+    if isinstance(value, dict):
+        parts = ((name, _text(part)) for name, part in value.items())
+        return ", ".join(f"{name} {text}" for name, text in parts if text)
+    if isinstance(value, list):
+        return " ".join(map(_text, value))
+    return "" if value is None else str(value)

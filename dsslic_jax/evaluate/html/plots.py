@@ -90,8 +90,9 @@ def plots(curves: Sequence[Curve], rate_label: str, psnr_label: str) -> dict[str
 def _plot(
     curves: Sequence[Curve], quality: str, rate_label: str, quality_label: str, scale: Scale
 ) -> Any:
-    """Bokeh's JSON of one plot; None where no point has that quality."""
-    if not any(getattr(point, quality) is not None for one in curves for point in one.points):
+    """Bokeh's JSON of one plot; None where no point that is shown at first has that quality."""
+    points = [point for curve in curves if curve.shown for point in curve.points]
+    if all(getattr(point, quality) is None for point in points):
         return None
     from bokeh.embed import json_item
     from bokeh.models import DataRange1d, HoverTool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class RunData:
         measurements: of every layer of every file, by codec, setting and picture.
         files: the whole files among them.
         planned: how many files the conditions name.
+        left_out: codecs that were missing, with the reason.
     """
 
     name: str
@@ -37,6 +39,7 @@ class RunData:
     measurements: tuple[Measurement, ...]
     files: tuple[CodedFile, ...]
     planned: int
+    left_out: dict[str, str]
 
 
 def read_run(folder: Path) -> RunData:
@@ -50,6 +53,7 @@ def read_run(folder: Path) -> RunData:
     try:
         conditions = json.loads(path.read_text(encoding="utf-8"))
         protocols = tuple(protocol(name) for name in conditions["protocols"])
+        left_out = dict(conditions["left_out"])
         wanted = [
             (c["codec"], c["labels"], c["version"], c["model"], setting, Path(name).stem)
             for c in conditions["codecs"]
@@ -75,6 +79,7 @@ def read_run(folder: Path) -> RunData:
         measurements=measurements,
         files=tuple(_coded_file(folder, line) for line in measurements if line.is_last_layer),
         planned=len(wanted),
+        left_out=left_out,
     )
 
 
@@ -82,12 +87,19 @@ def _check(folder: Path, line: Measurement) -> None:
     """Raises DataError unless every field has its type and a value that can be."""
     similarity = line.metrics.get("ms_ssim")
     texts = (line.picture, line.sha256, line.codec, line.version, line.layer, line.stream)
-    counts = (line.width, line.height, line.prefix_bytes, *(line.layers or {}).values())
+    layers = {line.layer: 1} if line.layers is None else line.layers
     numbers = (line.encode_s, line.decode_s, *line.metrics.values())
     sound = (
         all(isinstance(text, str) for text in texts)
-        and all(isinstance(text, str | None) for text in (line.model, line.labels))
-        and all(isinstance(count, int) and count > 0 for count in counts)
+        and isinstance(line.labels, str | None)
+        and isinstance(line.model, str | None)
+        and re.fullmatch("([0-9a-f]{16})?", line.model or "") is not None
+        and isinstance(layers, dict)
+        and line.layer in layers
+        and all(
+            isinstance(count, int) and count > 0
+            for count in (line.width, line.height, line.prefix_bytes, *layers.values())
+        )
         and line.width * line.height <= MAX_PIXELS
         and all(_is_number(number) or number is None for number in numbers)
         and _is_number(line.setting)

@@ -20,10 +20,8 @@ Json = dict[str, Any]
 
 OVERVIEW_PX = 160
 _MOST_BLOCKS = 256  # of a difference map, along its longer side
-_MAP_SHARE, _MAP_CHARACTERS = (
-    0.12,
-    0.6,
-)  # of the room, for maps; about what one block of a map takes
+_MAP_SHARE = 0.12  # of the room, for difference maps
+_MAP_CHARACTERS = 0.6  # of a map's URL for each pixel of a square around it, about
 _PLACING_BLOCKS = 64  # of the errors by which windows are placed
 
 _RATE_TEXT = (
@@ -74,17 +72,15 @@ def viewer_inside(
     before = page.characters
     count = sum(1 + len(_unique(curves)) for curves in selection.nearest.values())
     pixels = most_pixels(room, count)
-    blocks = min(
-        _MOST_BLOCKS, int((_MAP_SHARE * max(room, 0) / count / _MAP_CHARACTERS) ** 0.5) + 1
-    )
+    map_pixels = _MAP_SHARE * max(room, 0) / count / _MAP_CHARACTERS
+    blocks = min(_MOST_BLOCKS, int(map_pixels**0.5) + 1)
     files: list[Json] = []
     shown = [
         _show(name, curves, decode, original(name), page, files, blocks, pixels)
         for name, curves in selection.nearest.items()
     ]
-    for one, fitted in zip(
-        shown, fit([one.kept for one in shown], room - (page.characters - before)), strict=True
-    ):
+    left = room - (page.characters - before)
+    for one, fitted in zip(shown, fit([one.kept for one in shown], left), strict=True):
         one.place(page, *fitted)
     return _described(selection, [one.entry for one in shown], files, _INSIDE_TEXT)
 
@@ -118,35 +114,38 @@ def _show(
     """
     unique = _unique(curves)
     decoded = [decode(file) for file in unique]
-    finest = max(range(len(unique)), key=lambda i: unique[i].num_bytes)
-    coarsest = min(range(len(unique)), key=lambda i: unique[i].num_bytes)
-    reference = decoded[finest] if original is None else original
+    reference = _finest(unique, decoded) if original is None else original
     height, width = reference.shape[:2]
     entries = [_file_entry(file) for file in unique]
-    parts_of: list[tuple[Json, str]] = [(entry, "picture") for entry in entries]
-    for entry, picture in zip(entries, decoded, strict=True):
-        entry["difference"] = None
-        if original is not None:
-            errors = error_maps.block_rms(original, picture, _block(original, map_blocks))
-            entry["difference"] = page.put(error_maps.map_png(errors), "image/png")
     index = {file: len(files) + i for i, file in enumerate(unique)}
     files.extend(entries)
-    overview = webp(reduced(reference, OVERVIEW_PX))
-    entry = {
+    picture_entry = {
         "name": name,
         "width": width,
         "height": height,
-        "overview": page.put(overview, "image/webp"),
+        "overview": page.put(webp(reduced(reference, OVERVIEW_PX)), "image/webp"),
         "original": None,
         "files": {curve: [index[file] for file in own] for curve, own in curves.items()},
     }
-    if original is not None:
-        decoded.append(original)
-        parts_of.append((entry, "original"))
+    parts_of: list[tuple[Json, str]] = [(entry, "picture") for entry in entries]
     block = _block(reference, _PLACING_BLOCKS)
-    errors = error_maps.block_rms(reference, decoded[coarsest], block)
+    errors = error_maps.block_rms(reference, _coarsest(unique, decoded), block)
+    if original is not None:
+        for entry, picture in zip(entries, decoded, strict=True):
+            shown_errors = error_maps.block_rms(original, picture, _block(original, map_blocks))
+            entry["difference"] = page.put(error_maps.map_png(shown_errors), "image/png")
+        decoded.append(original)
+        parts_of.append((picture_entry, "original"))
     kept = Kept.of(decoded, errors, block, width * height if pixels is None else pixels)
-    return _Shown(entry, parts_of, kept)
+    return _Shown(picture_entry, parts_of, kept)
+
+
+def _finest(files: Sequence[CodedFile], decoded: Sequence[np.ndarray]) -> np.ndarray:
+    return max(zip(files, decoded, strict=True), key=lambda pair: pair[0].num_bytes)[1]
+
+
+def _coarsest(files: Sequence[CodedFile], decoded: Sequence[np.ndarray]) -> np.ndarray:
+    return min(zip(files, decoded, strict=True), key=lambda pair: pair[0].num_bytes)[1]
 
 
 def _unique(curves: Mapping[str, Sequence[CodedFile]]) -> list[CodedFile]:
@@ -165,6 +164,7 @@ def _file_entry(file: CodedFile) -> Json:
         "bits_per_pixel": file.bits_per_pixel,
         "psnr_rgb_db": json_number(file.psnr_rgb_db),
         "ms_ssim_db": json_number(file.ms_ssim_db),
+        "difference": None,
     }
 
 

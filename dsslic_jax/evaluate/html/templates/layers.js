@@ -27,7 +27,7 @@ function layerView({ facts, width, height, layers, views, classes }) {
 function viewFigure({ name, note, src, pixels, width, height }) {
   const size = { width: String(width), height: String(height) };
   const style = pixels ? "pixels" : false;
-  const image = make("img", { src, alt: `${name}: ${note}`, class: style, loading: "lazy", ...size });
+  const image = make("img", { src, alt: `${name}: ${note}`, class: style, decoding: "async", ...size });
   return make("figure", {}, image, make("figcaption", {}, make("strong", {}, name), " " + note));
 }
 

@@ -134,15 +134,15 @@ def decode(data: bytes | str | Path, model: Model | None = None, upto: str = "r"
         return Picture("s", True, classes, None, labels)
     header = container.read_header(data)
     codec = _codec_of(known_models.find(header.fingerprint) if model is None else model)
-    return _picture(codec.decode(data, upto), upto)
+    return _picture(codec.decode(data, upto))
 
 
-def _picture(decoded: Decoded, upto: str) -> Picture:
+def _picture(decoded: Decoded) -> Picture:
     header = decoded.header
-    pixels = decoded.coarse if decoded.picture is None else decoded.picture
+    pixels = decoded.finest
     return Picture(
         upto=decoded.upto,
-        complete=decoded.upto == (header.layers[-1].name if upto == "r" else upto),
+        complete=decoded.complete,
         classes=header.classes,
         pixels=one_channel(pixels) if header.grey and pixels is not None else pixels,
         labels=decoded.labels,
@@ -188,8 +188,7 @@ def _codec_of(model: Model) -> Codec:
         if key not in _codecs:
             if isinstance(model, Path):
                 loaded = bundle.load(model)
-                for fingerprint in loaded.fingerprints:
-                    known_models.remember(fingerprint, model)
+                known_models.remember(loaded.fingerprints, model)
                 model = loaded
             _codecs[key] = Codec(model)
             if len(_codecs) > _KEPT_CODECS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from dsslic_jax.errors import ModelError
@@ -21,21 +22,22 @@ def folder() -> Path:
     return Path(data) / "dsslic" / "models"
 
 
-def remember(fingerprint: bytes, directory: Path) -> None:
-    """Links the fingerprint to a model directory, replacing an older link.
+def remember(fingerprints: Iterable[bytes], directory: Path) -> None:
+    """Links the fingerprints to a model directory, replacing older links.
 
     Where the folder cannot be written, says so and goes on: decoding then needs --model.
     """
-    link = folder() / fingerprint.hex()
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    try:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        temporary.symlink_to(directory.resolve(), target_is_directory=True)
-        temporary.replace(link)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        print(f"note: {link} not written ({error}); decode with --model", file=sys.stderr)
+    for fingerprint in fingerprints:
+        link = folder() / fingerprint.hex()
+        temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            temporary.symlink_to(directory.resolve(), target_is_directory=True)
+            temporary.replace(link)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            print(f"note: {link} not written ({error}); decode with --model", file=sys.stderr)
 
 
 def find(fingerprint: bytes) -> Path:

@@ -239,7 +239,7 @@ def test_decoding_finds_no_model_or_the_wrong_one(
     bundles.save(other, Path("other"))
     said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", "other")
     assert fingerprint in said and other.fingerprint.hex() in said
-    known_models.remember(tiny_bundle.fingerprint, Path("other"))  # trained anew since
+    known_models.remember([tiny_bundle.fingerprint], Path("other"))  # trained anew since
     assert other.fingerprint.hex() in refusal(capsys, "decode", "a.dsslic", "a.png")
 
 

@@ -30,7 +30,7 @@ def test_a_remembered_model_is_found(
 ) -> None:
     model = model_directory(tmp_path / "model")
     monkeypatch.chdir(tmp_path)
-    known_models.remember(FINGERPRINT, Path("model"))  # relative to where the user is now
+    known_models.remember([FINGERPRINT], Path("model"))  # relative to where the user is now
     monkeypatch.chdir("/")
     found = known_models.find(FINGERPRINT)
     assert found == folder / "0123456789abcdef" and found.resolve() == model.resolve()
@@ -39,9 +39,9 @@ def test_a_remembered_model_is_found(
 
 def test_the_newest_directory_of_a_model_counts(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        known_models.remember(FINGERPRINT, model_directory(tmp_path / name))
+        known_models.remember([FINGERPRINT], model_directory(tmp_path / name))
     assert known_models.find(FINGERPRINT).resolve() == (tmp_path / "two").resolve()
-    known_models.remember(FINGERPRINT, known_models.find(FINGERPRINT))  # as decode does
+    known_models.remember([FINGERPRINT], known_models.find(FINGERPRINT))  # as decode does
     assert known_models.find(FINGERPRINT).resolve() == (tmp_path / "two").resolve()
 
 
@@ -49,7 +49,7 @@ def test_an_unknown_or_vanished_model_is_named(folder: Path, tmp_path: Path) -> 
     with pytest.raises(ModelError, match=r"0123456789abcdef.*--model"):
         known_models.find(FINGERPRINT)
     model = model_directory(tmp_path / "model")
-    known_models.remember(FINGERPRINT, model)
+    known_models.remember([FINGERPRINT], model)
     model.rename(tmp_path / "moved")
     with pytest.raises(ModelError, match=r"0123456789abcdef.*--model"):
         known_models.find(FINGERPRINT)
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_survived(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "file"))
-    known_models.remember(FINGERPRINT, model_directory(tmp_path / "model"))
+    known_models.remember([FINGERPRINT], model_directory(tmp_path / "model"))
     said = capsys.readouterr().err
     assert said.startswith("note: ") and "decode with --model" in said and said.count("\n") == 1
 

@@ -44,16 +44,6 @@ _X265_MIN_SIDE = 16
 _IPRATIO_QP_OFFSET = 3
 
 
-def bpgenc_quantiser(quality: int) -> int:
-    """The `-q` of bpgenc for a quality of 0 (coarsest, q 51) to 100 (finest, q 0): linear, rounded.
-
-    Raises ConfigError outside 0..100.
-    """
-    if not 0 <= quality <= 100:
-        raise ConfigError(f"the residual's quality must be in 0..100, not {quality}")
-    return int((MAX_QP * (100 - quality) + 50) // 100)
-
-
 def x265_quantiser(qp: int) -> int:
     """The constant x265 quantiser that matches bpgenc's `-q qp`."""
     return max(0, qp - _IPRATIO_QP_OFFSET)

@@ -39,10 +39,16 @@ class Decoded:
 
     header: container.Header
     upto: str  # the last layer decoded: "s", "c", "r1", …
+    complete: bool  # False where the data are cut before the end of the layer asked for
     labels: np.ndarray | None  # s, uint8 [H, W]; None where the stream was coded without labels
     compact: np.ndarray | None = None  # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3]
     coarse: np.ndarray | None = None  # x', uint8 [H, W, 3]
     picture: np.ndarray | None = None  # x̂, uint8 [H, W, 3]: x' with all residual layers decoded
+
+    @property
+    def finest(self) -> np.ndarray | None:
+        """The best picture there is: x̂, or else x'."""
+        return self.coarse if self.picture is None else self.picture
 
 
 @dataclass
@@ -53,6 +59,7 @@ class _Base:
     labels: np.ndarray | None  # as a decoder will have them, for weights
     weights: dict[int, float]  # by class id
     coarse: np.ndarray
+    span: int  # of x - x', which the residual's quality is meant for
     header: container.Header
     payloads: list[tuple[str, str, bytes]]
 
@@ -195,7 +202,8 @@ class Codec:
             labels_at_decoder=settings.labels == "decoder",
         )
         seen = None if settings.labels == "none" else labels
-        return _Base(picture, seen, weights, coarse, header, payloads)
+        span = residual.span(picture, coarse)
+        return _Base(picture, seen, weights, coarse, span, header, payloads)
 
     def _finish(
         self,
@@ -206,7 +214,7 @@ class Codec:
         decode_last: bool = False,
     ) -> tuple[bytes, np.ndarray]:
         """The stream with residual layers up to a quality, and the picture decoded up to the last but one, or last."""
-        so_far, span = base.coarse, residual.span(base.picture, base.coarse)
+        so_far = base.coarse
         payloads = list(base.payloads)
         qualities = settings.qualities(quality)
         for i, layer_quality in enumerate(qualities):
@@ -218,7 +226,9 @@ class Codec:
                 colour=settings.residual_colour,
                 weights=base.weights,
             )
-            payload = residual.encode(base.picture, so_far, base.labels, how, coders.residual, span)
+            payload = residual.encode(
+                base.picture, so_far, base.labels, how, coders.residual, base.span
+            )
             payloads.append((f"r{i + 1}", coders.residual.name, payload))
             if decode_last or i < len(qualities) - 1:
                 so_far = residual.decode(payload, so_far, base.labels, coders.residual)
@@ -237,7 +247,9 @@ class Codec:
         labels = None
         if "s" in layers:
             labels = decode_label_layer(header, layers["s"], self._decoders, self._programs)
-        decoded = Decoded(header, [*layers][-1], labels)
+        last = [*layers][-1]
+        wanted = header.layers[-1].name if upto == "r" else upto
+        decoded = Decoded(header, last, last == wanted, labels)
         if "c" not in layers:
             return decoded
         size = header.height, header.width
@@ -248,13 +260,10 @@ class Codec:
             labels = self._labels_from(compact, *size)
         seen = self._constant_labels(*size) if labels is None else labels
         coarse = self._predictor.predict(seen, compact, self._progress)
-        picture = None
-        for name in [*layers]:
-            if name[0] == "r":
-                self._progress("residual", int(name[1:]) - 1, len(layers))
-                so_far = coarse if picture is None else picture
-                decoder = self._decoder(header, name)
-                picture = residual.decode(layers.pop(name), so_far, labels, decoder)
+        self._progress("residual", 0, 1)
+        picture = residual.decode_all(
+            header, layers, coarse, labels, self._decoders, self._programs
+        )
         return replace(decoded, labels=labels, compact=compact, coarse=coarse, picture=picture)
 
     def _labels_from(self, compact: np.ndarray, height: int, width: int) -> np.ndarray:

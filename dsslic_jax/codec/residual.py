@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,7 +21,8 @@ import numpy as np
 
 from dsslic_jax.codec import object_weights
 from dsslic_jax.codec.bpg import MAX_QP
-from dsslic_jax.codec.coders import LayerDecoder, LossyCoder
+from dsslic_jax.codec.coders import LayerDecoder, LossyCoder, decoder_for
+from dsslic_jax.codec.container import Header
 from dsslic_jax.codec.tiles import Tile, grown, tiles
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import StreamError
@@ -177,6 +178,24 @@ def decode(
         picture[tile] = np.clip(np.round(so_far[tile] + levels), 0, 255).astype(np.uint8)
 
     _in_parallel(add, list(zip(pieces, files, strict=True)))
+    return picture
+
+
+def decode_all(
+    header: Header,
+    layers: Mapping[str, bytes],
+    coarse: np.ndarray,
+    labels: np.ndarray | None,
+    codecs: str,
+    programs: Mapping[str, str] | None,
+) -> np.ndarray | None:
+    """x̂ from x', s and the residual layers among `layers`; None where there are none. Raises as `Codec.decode`."""
+    picture = None
+    for layer in header.layers:
+        if layer.kind == "r" and layer.name in layers:
+            so_far = coarse if picture is None else picture
+            decoder = decoder_for(layer.coder, codecs, programs)
+            picture = decode(layers[layer.name], so_far, labels, decoder)
     return picture
 
 

@@ -50,16 +50,14 @@ def run(options: argparse.Namespace) -> None:
     model = options.model or known_models.find(header.fingerprint)
     (codec,) = open_codecs(model, options, progress)
     decoded = codec.decode(data, options.upto)
-    if decoded.coarse is None:
+    if decoded.finest is None:
         raise StreamError(
             "the stream is cut before the end of layer c: only --upto s can be decoded"
         )
-    wanted = header.layers[-1].name if options.upto == "r" else options.upto
-    if decoded.upto != wanted:
+    if not decoded.complete:
         print(f"note: the stream is cut; decoded up to layer {decoded.upto}", file=sys.stderr)
-    pixels = decoded.coarse if decoded.picture is None else decoded.picture
     progress("file", 0, 1)
-    write_picture(options.output, pixels, header.grey, header.metadata)
+    write_picture(options.output, decoded.finest, header.grey, header.metadata)
 
 
 def _decode_labels(options: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dsslic_jax.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle import Bundle
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.predictor import Progress
 
@@ -68,7 +67,7 @@ def open_codecs(
     runtime.prepare()
     import jax
 
-    from dsslic_jax import bundle
+    from dsslic_jax import bundle, known_models
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.predictor import no_progress
 
@@ -85,13 +84,5 @@ def open_codecs(
         )
         for device in devices
     ]
-    remember(loaded, directory)
+    known_models.remember(loaded.fingerprints, directory)
     return codecs
-
-
-def remember(loaded: Bundle, directory: Path) -> None:
-    """Notes where a model lies, under every fingerprint that a stream of it can name."""
-    from dsslic_jax import known_models
-
-    for fingerprint in loaded.fingerprints:
-        known_models.remember(fingerprint, directory)

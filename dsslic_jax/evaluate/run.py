@@ -100,8 +100,8 @@ def evaluate(request: Request) -> Report:
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomically(request.out / conditions.FILE_NAME, text.encode())
     for codec in layered:
-        for fingerprint in codec.fingerprints:  # so that `dsslic decode` reads the streams
-            known_models.remember(fingerprint, codec.directory)
+        # So that `dsslic decode` reads the streams.
+        known_models.remember(codec.fingerprints, codec.directory)
     if left:
         _write(request.out, {})  # no tables but of everything that conditions.json names
     _measure(left, len(planned), make_workshop, request.workers, store)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.codec import bpg
-from dsslic_jax.codec.bpg import COLOURS, EmbeddedBpg, bpgenc_quantiser, x265_quantiser
+from dsslic_jax.codec.bpg import COLOURS, EmbeddedBpg, x265_quantiser
 from dsslic_jax.errors import CoderFailed, CoderUnavailable, ConfigError
 from tests.codec.pictures import at_depth, picture_of, psnr_db, smooth_picture
 
@@ -74,21 +74,8 @@ def test_nothing_is_printed(bit_depth, capfd) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_quality_maps_linearly_onto_bpgencs_scale() -> None:
-    mapped = [bpgenc_quantiser(quality) for quality in (0, 1, 50, 80, 99, 100)]
-    assert mapped == [51, 50, 26, 10, 1, 0]
-    steps = np.diff([bpgenc_quantiser(quality) for quality in range(101)])
-    assert set(steps) == {0, -1}
-
-
 def test_x265_gets_what_bpgenc_would_give_an_intra_picture() -> None:
     assert [x265_quantiser(qp) for qp in (0, 2, 3, 4, 28, 51)] == [0, 0, 0, 1, 25, 48]
-
-
-@pytest.mark.parametrize("quality", [-1, 101])
-def test_quality_outside_0_to_100_is_refused(quality: int) -> None:
-    with pytest.raises(ConfigError, match=r"0\.\.100"):
-        bpgenc_quantiser(quality)
 
 
 @pytest.mark.parametrize(

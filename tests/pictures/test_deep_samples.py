@@ -34,7 +34,8 @@ def deep_file(kind: str, samples: np.ndarray) -> bytes:
     if kind == "ppm":
         head = b"P6" if samples.ndim == 3 else b"P5"
         return head + b"\n%d %d\n65535\n" % samples.shape[1::-1] + samples.astype(">u2").tobytes()
-    tifffile = pytest.importorskip("tifffile")
+    import tifffile
+
     file = io.BytesIO()
     alpha = samples.ndim == 3 and samples.shape[2] == 4
     tifffile.imwrite(
@@ -64,7 +65,8 @@ def test_16_bit_pictures_are_refused_or_rounded(kind: str, channels: tuple[int, 
 
 
 def test_16_bit_tiffs_may_count_down_from_white() -> None:
-    tifffile = pytest.importorskip("tifffile")
+    import tifffile
+
     samples, file = noise(5, 7), io.BytesIO()
     tifffile.imwrite(file, samples, photometric="miniswhite")
     np.testing.assert_array_equal(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsslic_jax.codec import container, residual
-from dsslic_jax.codec.coders import decoder_for
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
@@ -85,12 +84,10 @@ class Decoder:
             decoded = self.codec(header.fingerprint).decode(data)
             self._keep(key, decoded)
             return decoded
-        picture = known.coarse
-        assert picture is not None
-        for layer in header.layers:
-            if layer.kind == "r":
-                coder = decoder_for(layer.coder, "embedded", self._programs)
-                picture = residual.decode(payloads[layer.name], picture, known.labels, coder)
+        assert known.coarse is not None
+        picture = residual.decode_all(
+            header, payloads, known.coarse, known.labels, "embedded", self._programs
+        )
         return replace(known, header=header, upto=header.layers[-1].name, picture=picture)
 
     def _keep(self, key: bytes, decoded: Decoded) -> None:

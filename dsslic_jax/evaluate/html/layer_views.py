@@ -76,7 +76,7 @@ def _facts(decoded: Decoded, max_side: int | None) -> str:
         else f"Pictures are reduced to {max_side} px and coded as WebP, quality {LOSSY_QUALITY}; labels to every "
         "few pixels, without loss."
     )
-    cut = "" if decoded.upto == header.layers[-1].name else f" Cut after layer {decoded.upto}."
+    cut = "" if decoded.complete else f" Cut after layer {decoded.upto}."
     return (
         f"{header.width} × {header.height}, {length} bytes, {rate:.4f} bits per pixel in all, model "
         f"{header.fingerprint.hex()}, classes {header.classes.name}.{cut} {shown}"

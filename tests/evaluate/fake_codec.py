@@ -7,6 +7,7 @@ x' is c repeated and darkened by one step; up(ĉ) is c repeated.
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,6 +61,7 @@ class FakeDsslic(Dsslic):
     def __init__(self, codec: FakeCodec) -> None:
         self.name, self.version = "dsslic", "fake 1"
         self.model, self.fingerprints = FINGERPRINT.hex(), []
+        self.directory = Path("model")
         self.classes = codec.classes
         self._own = CodingSettings()
         self._bundle = SimpleNamespace(segnet={})

@@ -77,6 +77,9 @@ def _difference(
 ) -> CurveDifference:
     rates, gains, problems = [], [], []
     for picture, points in tested.items():
+        if picture not in anchor:
+            problems.append(f"{picture}: not measured with the anchor")
+            continue
         anchor_axes = _axes(anchor[picture], protocol, names[3])
         axes = _axes(points, protocol, names[3])
         try:

@@ -55,6 +55,14 @@ def curve(
     ]
 
 
+def test_where_no_picture_has_an_ms_ssim_there_is_no_difference_in_it() -> None:
+    rows = [
+        replace(row, metrics={**row.metrics, "ms_ssim": None})
+        for row in (*curve("bpg"), *curve("jpeg", 1.1))
+    ]
+    assert [row.quality for row in differences(rows, PROTOCOLS["fair"], "bpg")] == ["psnr_rgb_db"]
+
+
 def test_a_picture_that_the_anchor_lacks_is_left_out_and_told() -> None:
     rows = [*curve("bpg"), *curve("jpeg", 1.1), *curve("jpeg", 1.5, picture="b")]
     found = differences(rows, PROTOCOLS["fair"], "bpg")

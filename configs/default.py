@@ -15,8 +15,8 @@ def _shared() -> ConfigDict:
     config.seed = 0  # weights, data order and augmentation all follow from it
 
     config.data = data = ConfigDict()
-    data.kind = "folders"  # "folders", "tfds" or "scenes" (embedded, generated on the fly)
-    data.root = ""  # folders: the directory that holds the splits
+    data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
+    data.root = ""  # folders: the directory of the splits; records: what `dsslic prepare` wrote
     data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
     data.builder = ""  # tfds: builder name, e.g. "ade20k_150" or "cityscapes"
     data.data_dir = ""  # tfds: where prepared data sets lie

@@ -13,6 +13,9 @@ from ml_collections import ConfigDict, config_dict
 def _shared() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # weights, data order and augmentation all follow from it
+    # Arithmetic of the networks: "bfloat16" on TPU and GPU. Weights, their updates, what norms measure and losses are
+    # float32 in either.
+    config.precision = "float32"
 
     config.data = data = ConfigDict()
     data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
@@ -52,6 +55,9 @@ def _shared() -> ConfigDict:
     config.train = train = ConfigDict()
     train.batch_size = 8  # global: over all devices and hosts; a multiple of the device count
     train.steps = 100_000
+    train.recompute = (
+        "nothing"  # on the way back: "norms" or "features", to save memory (recompute.py)
+    )
     train.update_order = "alternating"  # G faces the updated D (poster); "simultaneous" (reference)
     train.log_every = 100  # steps between progress lines and TensorBoard scalars
     train.save_every = 1000  # steps between checkpoints
@@ -82,7 +88,7 @@ def compression() -> ConfigDict:
     model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
     model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
     model.round_compact = True  # train on the 8-bit c a decoder has; False (reference)
-    model.dtype = "float32"  # arithmetic; "bfloat16" on TPU and GPU. Weights stay float32
+    model.dtype = config.get_ref("precision")
 
     config.discriminator = discriminator = ConfigDict()
     discriminator.width = 64
@@ -129,7 +135,7 @@ def segmentation() -> ConfigDict:
     model.width = 64  # features of the first stage
     model.pyramid_width = 512  # features of each pyramid pooling branch
     model.norm = "batch"  # "batch" or "group"
-    model.dtype = "float32"
+    model.dtype = config.get_ref("precision")
 
     config.losses = losses = ConfigDict()
     losses.auxiliary_weight = 0.4  # of the auxiliary head (PSPNet)
@@ -165,7 +171,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
     config.data.crop = (64, 64)
     config.data.scenes_train = 16
     config.data.scenes_test = 2
-    config.model.dtype = "float32"
+    config.precision = "float32"
     if config.task == "segmentation":
         config.model.update({"backbone": "small", "width": 8, "pyramid_width": 8})
     else:

@@ -12,8 +12,9 @@ from flax import struct
 
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.pixels import to_network
-from dsslic_jax.models.segnet import build_segnet, full_size, to_labels
+from dsslic_jax.models.segnet import SegNetOutput, build_segnet, full_size, to_labels
 from dsslic_jax.train.losses import Metrics
+from dsslic_jax.train.recompute import recomputed
 from dsslic_jax.train.state import make_optimizer
 from dsslic_jax.train.steps import Batch, TrainStep
 
@@ -58,9 +59,12 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
         for void in void_ids:
             labelled *= labels != void
 
-        def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+        def segment(params: Any) -> tuple[SegNetOutput, Any]:
             variables = {"params": params, "batch_stats": state.batch_stats}
-            output, changed = model.apply(variables, picture, train=True, mutable=["batch_stats"])
+            return model.apply(variables, picture, train=True, mutable=["batch_stats"])
+
+        def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+            output, changed = recomputed(segment, config.train.recompute)(params)
             main = cross_entropy(output.logits, labels, labelled)
             auxiliary = cross_entropy(output.auxiliary, labels, labelled)
             total = main + config.losses.auxiliary_weight * auxiliary

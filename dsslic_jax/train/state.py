@@ -86,7 +86,7 @@ def discriminator_model(config: Any) -> MultiScaleDiscriminator:
         layers=settings.layers,
         scales=settings.scales,
         norm=settings.norm,
-        dtype=jnp.dtype(config.model.dtype),
+        dtype=jnp.dtype(config.precision),
     )
 
 

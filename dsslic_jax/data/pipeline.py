@@ -35,6 +35,7 @@ def train_iterator(
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
+    start: int = 0,
     source: Source | None = None,
 ) -> grain.DatasetIterator:
     """Starts the endless training stream of one host.
@@ -48,6 +49,7 @@ def train_iterator(
       seed: decides order, scale, crop and mirroring.
       process_index: this host's number.
       process_count: how many hosts there are; divides `global_batch_size`.
+      start: how many batches to leave out at the beginning; they are not made.
       source: pictures to use in place of `data_config.train_split`, for instance to read
         `skipped` from it afterwards.
 
@@ -73,7 +75,7 @@ def train_iterator(
     elements = elements.random_map(_Augment(Framing.from_config(data_config)))
     batches = elements[process_index::process_count].batch(
         global_batch_size // process_count, drop_remainder=True, batch_fn=stacked
-    )
+    )[start:]
     stream = batches.to_iter_dataset(
         grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_BATCHES_AHEAD)
     )

@@ -7,6 +7,7 @@ from typing import Any
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import segnet
+from dsslic_jax.train.evaluation import EVALUATED
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
@@ -30,7 +31,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "model.dtype": ("float32", "bfloat16"),
     },
 }
-AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep")
+AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep", "evaluate_pictures")
 
 
 def resolve(config: Any) -> Any:
@@ -45,9 +46,7 @@ def resolve(config: Any) -> Any:
         section, name = key.split(".")
         if (value := config[section][name]) not in known:
             raise ConfigError(f"{key} must be one of {', '.join(map(str, known))}, not {value!r}")
-    for name in AT_LEAST_ONE:
-        if config.train[name] < 1:
-            raise ConfigError(f"train.{name} must be at least 1, not {config.train[name]}")
+    _check_train(config.train)
     classes = class_table(config.data.classes)
     _check_classes(config, classes)
     _check_crop(config)
@@ -57,6 +56,18 @@ def resolve(config: Any) -> Any:
             "lossless pictures"
         )
     return config.lock()
+
+
+def _check_train(train: Any) -> None:
+    for name in AT_LEAST_ONE:
+        if train[name] < 1:
+            raise ConfigError(f"train.{name} must be at least 1, not {train[name]}")
+    if not 0 <= train.ema_decay < 1:
+        raise ConfigError(f"train.ema_decay must be in [0, 1), not {train.ema_decay}")
+    if train.best_metric.startswith(EVALUATED) and not train.evaluate_every:
+        raise ConfigError(
+            f"train.best_metric {train.best_metric!r} is measured every train.evaluate_every steps: set that"
+        )
 
 
 def _check_classes(config: Any, classes: ClassTable) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from dsslic_jax import bundle
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
+from dsslic_jax.train.checkpoint import claim
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.settings import resolve
 from tests.configurations import small_compression, small_segmentation
@@ -33,10 +34,10 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the loop die right before step `step` + 1."""
     record = Monitor.record
 
-    def dying(self: Monitor, number: int, metrics: Any) -> None:
+    def dying(self: Monitor, number: int, *recorded: Any) -> None:
         if number == step + 1:
             raise StoppedHere
-        record(self, number, metrics)
+        record(self, number, *recorded)
 
     monkeypatch.setattr(Monitor, "record", dying)
 
@@ -70,25 +71,25 @@ def test_stopping_and_resuming_gives_bit_identical_weights(
 def test_a_work_directory_of_other_settings_is_refused(tmp_path: Path) -> None:
     other = small_compression()
     other.optimizer.learning_rate = 1.0
-    loop.claim(tmp_path, resolve(other))  # nothing was trained with it yet: it may be corrected
-    loop.claim(tmp_path, resolve(small_compression()))
+    claim(tmp_path, resolve(other))  # nothing was trained with it yet: it may be corrected
+    claim(tmp_path, resolve(small_compression()))
     (tmp_path / "checkpoints" / "2").mkdir(parents=True)
     other = small_compression()
     other.model.finenet_width = 8
     with pytest.raises(ConfigError, match=r"model.finenet_width \(was 4, now 8\)"):
-        loop.claim(tmp_path, resolve(other))
+        claim(tmp_path, resolve(other))
     moved = small_compression(log_every=1)
     moved.data.root = "/elsewhere"
-    loop.claim(tmp_path, resolve(moved))
+    claim(tmp_path, resolve(moved))
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_name(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path, steps=10, batch_size=1)
+    monitor = Monitor(tmp_path, small_compression().train)
     for step in range(1, 5):
         value = jax.numpy.float32(np.nan if step >= 3 else 1.0)
-        monitor.record(step, {"G/l1": value, "G/gan": jax.numpy.float32(1.0)})
+        monitor.record(step, {"G/l1": value, "G/gan": jax.numpy.float32(1.0)}, 0.0)
     with pytest.raises(TrainingStopped, match="step 3: G/l1 is nan"):
-        monitor.report()
+        monitor.report(4, {})
     monitor.close()
 
 

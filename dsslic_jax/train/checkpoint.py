@@ -155,7 +155,7 @@ class Checkpoints:
         try:
             yield
         except (OSError, RuntimeError, ValueError) as error:
-            last = self.latest_step
+            last = max(saved_steps(self._directory), default=0)
             rest = f"that of step {last} is whole" if last else "and there is none before it"
             raise TrainingStopped(
                 f"a checkpoint could not be written, {rest} ({error}). Make room under "

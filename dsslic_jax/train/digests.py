@@ -16,11 +16,9 @@ WRITTEN_LAST = ("_CHECKPOINT_METADATA", "commit_success.txt")
 def write_digests(checkpoint: Path) -> None:
     """Writes the SHA-256 of every file under `checkpoint` into it."""
     files = (path for path in sorted(checkpoint.rglob("*")) if path.is_file())
-    digests = {
-        path.relative_to(checkpoint).as_posix(): _sha256(path)
-        for path in files
-        if path.name not in WRITTEN_LAST
-    }
+    digests = {path.relative_to(checkpoint).as_posix(): _sha256(path) for path in files}
+    for name in WRITTEN_LAST:
+        digests.pop(name, None)
     write_atomically(checkpoint / DIGESTS, json.dumps(digests, indent=1).encode())
 
 
@@ -28,15 +26,15 @@ def find_damage(checkpoint: Path) -> str | None:
     """What is wrong with the first file that is not as it was written; None where all are whole."""
     try:
         digests = json.loads((checkpoint / DIGESTS).read_bytes())
-        expected = [(checkpoint / name, digest) for name, digest in digests.items()]
+        expected = [*digests.items(), *((name, None) for name in WRITTEN_LAST)]
     except (OSError, ValueError, AttributeError) as error:
         return f"{DIGESTS} cannot be read ({error})"
-    for path, digest in expected:
+    for name, digest in expected:
         try:
-            if _sha256(path) != digest:
-                return f"{path.relative_to(checkpoint)} is not as it was written"
+            if digest not in (None, _sha256(checkpoint / name)):
+                return f"{name} is not as it was written"
         except OSError as error:
-            return f"{path.relative_to(checkpoint)} cannot be read ({error.strerror})"
+            return f"{name} cannot be read ({error.strerror})"
     return None
 
 

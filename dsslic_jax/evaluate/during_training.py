@@ -27,7 +27,7 @@ class CodedPictures:
     lengths of streams, header included; distortions those of pixels decoded from them.
     """
 
-    names = (
+    names: tuple[str, ...] = (
         "eval/bits_per_pixel_s",
         "eval/bits_per_pixel_c",  # s and c
         "eval/bits_per_pixel",  # the whole stream
@@ -82,7 +82,7 @@ def _coded(codec: Codec, element: Element) -> tuple[float, ...]:
 class SegmentedPictures:
     """SegNet's pixel accuracy and mean IoU over `train.evaluate_pictures` pictures of `data.eval_split`."""
 
-    names = ("eval/pixel_accuracy", "eval/mean_iou")
+    names: tuple[str, ...] = ("eval/pixel_accuracy", "eval/mean_iou")
 
     def __init__(self, config: Any) -> None:
         """Reads the pictures; raises DataError."""

@@ -1,5 +1,6 @@
-"""Checkpoints of the training state and of how far the run is, together and asynchronously (Orbax).
+"""Checkpoints of the training state and of what is not reported yet, together and asynchronously (Orbax).
 
+The step of a checkpoint is the position in the data too.
 Where a run starts from: the newest whole checkpoint in its own work directory, else fresh weights. A work directory
 belongs to one configuration; another one is refused rather than mixed in.
 """
@@ -21,6 +22,7 @@ from jax.experimental import multihost_utils
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.files import write_atomically
 from dsslic_jax.train.digests import find_damage, write_digests
+from dsslic_jax.train.sharding import place
 
 CHECKPOINTS = "checkpoints"  # folder of a work directory
 # Settings that may change between the parts of one run without changing its result.
@@ -33,6 +35,7 @@ FREE_TO_CHANGE = (
     "train.evaluate_pictures",
     "train.keep",
     "train.best_metric",
+    "mesh",  # but for rounding: sums are taken in another order
     "coding",
     "after",
     "data.root",  # where things lie on this machine
@@ -47,10 +50,7 @@ MORE_IS_BETTER = ("psnr", "accuracy", "iou")
 
 
 class Checkpoints:
-    """Saves and restores (state, progress) under `directory`; keeps the last ones, and the best where it is asked for.
-
-    `progress` is what the loop needs beside the state to go on exactly, as JSON.
-    """
+    """Saves and restores training states under `directory`; keeps the last ones, and the best where it is asked for."""
 
     def __init__(self, directory: Path, keep: int, best_metric: str = "") -> None:
         """Opens the folder; a damaged checkpoint is set aside where an older one is whole.
@@ -99,38 +99,41 @@ class Checkpoints:
         self._wait()
         return self._manager.best_step() or 0 if self._best_metric else 0
 
-    def restore(self, step: int, state: Any, sharding: Any) -> tuple[Any, dict[str, Any]]:
-        """(state, progress) as saved at `step`, placed by `sharding`; at step 0, before all checkpoints, (`state`, {}).
+    def restore(self, step: int, state: Any, shardings: Any) -> tuple[Any, dict[str, Any]]:
+        """(state, unreported) as saved at `step`; at step 0, before all checkpoints, (`state`, {}).
 
-        `state` gives the shapes, and what is not saved.
+        `state` gives the shapes, and what is not saved; `shardings`, of each leaf, where to place the state, whatever
+        mesh it was saved from.
         """
         import orbax.checkpoint as ocp
 
         if step == 0:
-            return jax.device_put(state, sharding), {}
+            return place(state, shardings), {}
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             state.replace(frozen=None),
+            shardings.replace(frozen=None),
         )
         args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target), progress=ocp.args.JsonRestore()
+            state=ocp.args.StandardRestore(target), unreported=ocp.args.JsonRestore()
         )
         restored = self._manager.restore(step, args=args)
-        frozen = jax.device_put(state.frozen, sharding)
-        return restored["state"].replace(frozen=frozen), restored["progress"]
+        frozen = place(state.frozen, shardings.frozen)
+        return restored["state"].replace(frozen=frozen), restored["unreported"]
 
     def save(
-        self, step: int, state: Any, progress: Mapping[str, Any], quality: float | None = None
+        self, step: int, state: Any, unreported: Mapping[str, Any], quality: float | None = None
     ) -> None:
-        """Begins a save; returns once the arrays are copied. `quality` is the value of the best metric, if any.
+        """Begins a save; returns once the arrays are copied.
 
+        `unreported` is what the monitor holds beside the state, as JSON; `quality` the best metric's value, if any.
         Raises TrainingStopped where this save or the one before cannot be written.
         """
         import orbax.checkpoint as ocp
 
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state.replace(frozen=None)),
-            progress=ocp.args.JsonSave(progress),
+            unreported=ocp.args.JsonSave(unreported),
         )
         metrics = None if quality is None else {self._best_metric: quality}
         with self._writing():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+from jax.sharding import Mesh
 
 from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
@@ -16,7 +17,8 @@ from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.evaluation import Evaluation, evaluate
-from dsslic_jax.train.feed import Feed
+from dsslic_jax.train.feed import Feed, HostBatch
+from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.preemption import stop_requested
 from dsslic_jax.train.profile import Profile
@@ -29,54 +31,44 @@ def train(
 ) -> Path | None:
     """Trains `config` in `workdir`, going on from its newest whole checkpoint.
 
-    Args:
-      config: a configuration, see configs/default.py.
-      workdir: the folder of this run.
-      evaluation: what to measure every train.evaluate_every steps.
-      profile: whether to trace a few steps into WORKDIR/profile.
-
-    Returns:
-      The model directory, or None where a signal ended the run early (state and model are saved).
+    `evaluation` is what to measure every train.evaluate_every steps; `profile` traces a few steps into WORKDIR/profile.
+    Returns the model directory, or None where a signal ended the run early (state and model are saved).
     """
     config = resolve(config)
-    settings = config.train
-    mesh = sharding.data_mesh()
-    sharding.check_batch_size(settings.batch_size, mesh)
+    settings, batch_size = config.train, config.train.batch_size
+    mesh = make_mesh(config.mesh)
+    check_batch_size(batch_size, mesh)
     task = make_task(config, class_table(config.data.classes))
     source = open_source(config.data, config.data.train_split)
     claim(workdir, config)
     checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
     start = checkpoints.latest_step
-    state, unreported = checkpoints.restore(start, task.state, sharding.replicated(mesh))
+    shardings = sharding.state_sharding(task.state, mesh)
+    state, unreported = checkpoints.restore(start, task.state, shardings)
     data = train_iterator(
         config.data,
-        global_batch_size=settings.batch_size,
+        batch_size=batch_size,
         seed=config.seed,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
         start=start,
+        positions=positions_of_host(batch_size, mesh, jax.process_index()),
         source=source,
     )
-    feed = Feed(data, lambda batch: sharding.put_batch(batch, mesh))
-    step = sharding.compile_step(task.step, mesh)
+    feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
+    step = sharding.compile_step(task.step, mesh, task.state)
     monitor = Monitor(workdir, settings, start, unreported)
+    keeper = _Keeper(settings, workdir, mesh, task, evaluation, monitor, checkpoints)
     tracer = Profile(workdir / "profile" if profile else None, first=start + 2)
     print(
         f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
     )
 
-    with (
-        stop_requested() as stop,
-        closing(checkpoints),
-        closing(monitor),
-        closing(data),
-        closing(tracer),
-    ):
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_requested())
+        for opened in (checkpoints, monitor, data, tracer):
+            stack.enter_context(closing(opened))
         for number in range(start + 1, settings.steps + 1):
             tracer.before(number)
-            with jax.transfer_guard(
-                "disallow"
-            ):  # a hidden copy between host and device is an error
+            with jax.transfer_guard("disallow"):  # a hidden copy to or from the host is an error
                 fed = feed.take()
                 state, metrics = step(state, fed.batch)
                 last = number == settings.steps or stop.is_set()
@@ -84,52 +76,64 @@ def train(
                     feed.look_ahead()
             monitor.record(number, metrics, fed.wait_s)
             tracer.after(number, metrics)
-            if number == start + 1:
-                monitor.start_clock()
-
-            evaluated: dict[str, float] = {}
-            with monitor.clock.pause():
-                if evaluation is not None and _due(number, settings.evaluate_every):
-                    evaluated = evaluate(evaluation, task.bundle, _local(state))
-            if evaluated or number in (1, settings.steps) or _due(number, settings.log_every):
-                monitor.report(number, evaluated)
-            with monitor.clock.pause():
-                if _due(number, settings.sample_every):
-                    _write_samples(task, _local(state), fed.host, workdir, number)
-                if last or _due(number, settings.save_every):
-                    checkpoints.save(number, state, monitor.state(), monitor.quality)
+            keeper.after_step(number, state, fed.host, last)
             if last:
                 break
         if best := checkpoints.best_step:
-            best_state, _ = checkpoints.restore(best, task.state, sharding.replicated(mesh))
-            _write_model(task, _local(best_state), workdir / "best")
+            keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best")
 
+    directory = keeper.export(state, "model")
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
-    _write_model(task, _local(state), workdir / "model")
-    if int(state.step) < settings.steps:
-        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
+    if (reached := int(state.step)) < settings.steps:
+        print(f"stopped at step {reached}; the same command goes on from there", flush=True)
         return None
-    return workdir / "model"
+    return directory
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """What is kept of a run: reports with what is measured, samples, checkpoints, models. Every host must call it."""
+
+    settings: Any
+    workdir: Path
+    mesh: Mesh
+    task: Task
+    evaluation: Evaluation | None
+    monitor: Monitor
+    checkpoints: Checkpoints
+
+    def after_step(self, number: int, state: Any, batch: HostBatch, last: bool) -> None:
+        """Does what is due after a step, which had `batch`; saves after the last in any case."""
+        settings, clock = self.settings, self.monitor.clock
+        evaluated: dict[str, float] = {}
+        if self.evaluation is not None and _due(number, settings.evaluate_every):
+            with clock.pause():
+                whole = sharding.on_host(state, self.mesh)
+                evaluated = evaluate(self.evaluation, self.task.bundle, whole)
+        if evaluated or number in (1, settings.steps) or _due(number, settings.log_every):
+            self.monitor.report(number, evaluated)
+        if _due(number, settings.sample_every):
+            with clock.pause():
+                self._write_samples(number, sharding.on_host(state, self.mesh), batch)
+        if last or _due(number, settings.save_every):
+            unreported = self.monitor.unreported()  # what is not finite is refused here
+            with clock.pause():
+                self.checkpoints.save(number, state, unreported, self.monitor.quality)
+
+    def export(self, state: Any, name: str) -> Path:
+        """Writes the model of a state as WORKDIR/name."""
+        whole = sharding.on_host(state, self.mesh)
+        if jax.process_index() == 0:
+            bundles.save(self.task.bundle(whole), self.workdir / name)
+        return self.workdir / name
+
+    def _write_samples(self, number: int, state: Any, batch: HostBatch) -> None:
+        if jax.process_index() == 0:
+            path = self.workdir / "samples" / f"{number:08d}.png"
+            samples.write_grid(self.task.sample(state, batch), path)
 
 
 def _due(number: int, every: int) -> bool:
     """Whether something done every so many steps (0: never) is done after step `number`."""
     return every > 0 and number % every == 0
-
-
-def _local(state: Any) -> Any:
-    """This process's own copy of a replicated state."""
-    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
-
-
-def _write_samples(
-    task: Task, state: Any, batch: dict[str, np.ndarray], workdir: Path, number: int
-) -> None:
-    if jax.process_index() == 0:
-        samples.write_grid(task.sample(state, batch), workdir / "samples" / f"{number:08d}.png")
-
-
-def _write_model(task: Task, state: Any, directory: Path) -> None:
-    if jax.process_index() == 0:
-        bundles.save(task.bundle(state), directory)

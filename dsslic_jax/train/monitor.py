@@ -59,37 +59,43 @@ class Clock:
 class Monitor:
     """Gathers each step's metrics on the devices and reports their means every so often.
 
-    What is gathered but not reported is part of a run's progress: `state` is saved with a checkpoint, and a run that
-    goes on from it reports what it would have reported without the stop.
+    What is gathered but not reported is saved with a checkpoint: a run that goes on from it reports what it would have
+    reported without the stop.
     """
 
     def __init__(
-        self, workdir: Path, train: Any, start: int = 0, state: Mapping[str, Any] | None = None
+        self,
+        workdir: Path,
+        settings: Any,
+        start: int = 0,
+        unreported: Mapping[str, Any] | None = None,
     ) -> None:
-        """Begins after step `start` of the run in `workdir`; `train` is that part of its configuration."""
-        state = state or {}
+        """Begins after step `start` of the run in `workdir`; `settings` are `config.train`."""
+        before = unreported or {}
         self.clock = Clock()
-        self.quality: float | None = state.get("quality")  # train.best_metric as last reported
-        self._sums: dict[str, float] = dict(state.get("sums", {}))
-        self._steps: int = state.get("steps", 0)  # that are in the sums
-        self._train = train
+        self.quality: float | None = before.get("quality")  # best_metric as last reported
+        self._sums: dict[str, float] = dict(before.get("sums", {}))
+        self._steps: int = before.get("steps", 0)  # that are in the sums
+        self._settings = settings
+        self._first = start + 1
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._log = None
         if jax.process_index() == 0:
-            self._log = MetricsLog(workdir, start, train.json_log)
+            self._log = MetricsLog(workdir, start, settings.json_log)
 
     def record(self, step: int, metrics: Mapping[str, jax.Array], wait_s: float) -> None:
-        """Keeps step number `step`'s metrics (counted from 1) until the next report."""
+        """Keeps the metrics of a step, counted from 1, until the next report; it waited so long for its batch.
+
+        The first step holds compilation: time is counted from its end, which is waited for.
+        """
         self._pending.append((step, metrics))
         self.clock.count(wait_s)
+        if step == self._first:
+            jax.block_until_ready(metrics)
+            self.clock.start()
 
-    def start_clock(self) -> None:
-        """Waits for the step recorded last and begins to count time: what came before held compilation."""
-        jax.block_until_ready(self._pending[-1])
-        self.clock.start()
-
-    def state(self) -> dict[str, Any]:
-        """What is not reported yet, as JSON. Raises as `check` does: what is not finite is never saved."""
+    def unreported(self) -> dict[str, Any]:
+        """What is gathered since the last report, as JSON. Raises as `check` does: such steps are never saved."""
         self.check()
         return {"sums": self._sums, "steps": self._steps, "quality": self.quality}
 
@@ -119,7 +125,7 @@ class Monitor:
         self._sums, self._steps = {}, 0
         self._find_quality({**values, **evaluated})
         if speed := self.clock.lap():
-            pictures = speed["steps_per_second"] * self._train.batch_size
+            pictures = speed["steps_per_second"] * self._settings.batch_size
             speed["pictures_per_second"] = pictures
             speed["pictures_per_second_per_device"] = pictures / jax.device_count()
         values = {**values, **speed, **evaluated}
@@ -128,7 +134,7 @@ class Monitor:
             print(self._line(step, values), flush=True)
 
     def _find_quality(self, values: Mapping[str, float]) -> None:
-        name = self._train.best_metric
+        name = self._settings.best_metric
         if name in values:
             self.quality = values[name]
         elif name and (
@@ -137,11 +143,11 @@ class Monitor:
             raise ConfigError(f"train.best_metric {name!r} is none of {', '.join(values)}")
 
     def _line(self, step: int, values: Mapping[str, float]) -> str:
-        line = f"step {step}/{self._train.steps}  " + "  ".join(
+        line = f"step {step}/{self._settings.steps}  " + "  ".join(
             f"{name} {value:.4g}" for name, value in values.items()
         )
         if rate := values.get("steps_per_second"):
-            left = round((self._train.steps - step) / rate)
+            left = round((self._settings.steps - step) / rate)
             line += f"  left {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
         return line
 

@@ -20,7 +20,7 @@ from dsslic_jax.errors import TrainingStopped
 from dsslic_jax.train.checkpoint import Checkpoints
 from dsslic_jax.train.digests import DIGESTS, WRITTEN_LAST
 
-EVERYWHERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
 
 class State(struct.PyTreeNode):
@@ -45,9 +45,9 @@ def resumed_at(folder: Path) -> int:
     """The step that a run in `folder` goes on from, after comparing all that it gets with what was saved."""
     with closing(Checkpoints(folder, 5)) as checkpoints:
         step = checkpoints.latest_step
-        state, progress = checkpoints.restore(step, state_of(0), EVERYWHERE)
+        state, unreported = checkpoints.restore(step, state_of(0), State(HERE))
     np.testing.assert_array_equal(state.weights, state_of(step).weights)
-    assert progress == ({"step": step} if step else {})
+    assert unreported == ({"step": step} if step else {})
     return step
 
 

@@ -105,21 +105,21 @@ class _Keeper:
 
     def after_step(self, number: int, state: Any, batch: HostBatch, last: bool) -> None:
         """Does what is due after a step, which had `batch`; saves after the last in any case."""
-        settings, clock = self.settings, self.monitor.clock
+        settings, monitor = self.settings, self.monitor
         evaluated: dict[str, float] = {}
         if self.evaluation is not None and _due(number, settings.evaluate_every):
-            with clock.pause():
+            with monitor.pause():
                 whole = sharding.on_host(state, self.mesh)
                 evaluated = evaluate(self.evaluation, self.task.bundle, whole)
         if evaluated or number in (1, settings.steps) or _due(number, settings.log_every):
-            self.monitor.report(number, evaluated)
+            monitor.report(number, evaluated)
         if _due(number, settings.sample_every):
-            with clock.pause():
+            with monitor.pause():
                 self._write_samples(number, sharding.on_host(state, self.mesh), batch)
         if last or _due(number, settings.save_every):
-            unreported = self.monitor.unreported()  # what is not finite is refused here
-            with clock.pause():
-                self.checkpoints.save(number, state, unreported, self.monitor.quality)
+            unreported = monitor.unreported()  # what is not finite is refused here
+            with monitor.pause():
+                self.checkpoints.save(number, state, unreported, monitor.quality)
 
     def export(self, state: Any, name: str) -> Path:
         """Writes the model of a state as WORKDIR/name."""

@@ -72,7 +72,7 @@ class Monitor:
     ) -> None:
         """Begins after step `start` of the run in `workdir`; `settings` are `config.train`."""
         before = unreported or {}
-        self.clock = Clock()
+        self._clock = Clock()
         self.quality: float | None = before.get("quality")  # best_metric as last reported
         self._sums: dict[str, float] = dict(before.get("sums", {}))
         self._steps: int = before.get("steps", 0)  # that are in the sums
@@ -89,10 +89,17 @@ class Monitor:
         The first step holds compilation: time is counted from its end, which is waited for.
         """
         self._pending.append((step, metrics))
-        self.clock.count(wait_s)
+        self._clock.count(wait_s)
         if step == self._first:
             jax.block_until_ready(metrics)
-            self.clock.start()
+            self._clock.start()
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Time spent inside does not count; the steps recorded so far do, and are waited for first."""
+        jax.block_until_ready(self._pending)
+        with self._clock.pause():
+            yield
 
     def unreported(self) -> dict[str, Any]:
         """What is gathered since the last report, as JSON. Raises as `check` does: such steps are never saved."""
@@ -124,7 +131,7 @@ class Monitor:
         values = {name: total / self._steps for name, total in self._sums.items()}
         self._sums, self._steps = {}, 0
         self._find_quality({**values, **evaluated})
-        if speed := self.clock.lap():
+        if speed := self._clock.lap():
             pictures = speed["steps_per_second"] * self._settings.batch_size
             speed["pictures_per_second"] = pictures
             speed["pictures_per_second_per_device"] = pictures / jax.device_count()

@@ -10,14 +10,8 @@ from __future__ import annotations
 from ml_collections import ConfigDict, config_dict
 
 
-def _shared() -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0  # weights, data order and augmentation all follow from it
-    # Arithmetic of the networks: "bfloat16" on TPU and GPU. Weights, their updates, what norms measure and losses are
-    # float32 in either.
-    config.precision = "float32"
-
-    config.data = data = ConfigDict()
+def _data() -> ConfigDict:
+    data = ConfigDict()
     data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
     data.root = ""  # folders: the directory of the splits; records: what `dsslic prepare` wrote
     data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
@@ -42,6 +36,22 @@ def _shared() -> ConfigDict:
     data.scenes_size = (128, 128)  # scenes: (height, width) in pixels
     data.scenes_train = 2048  # scenes: how many training scenes there are
     data.scenes_test = 8  # scenes: how many held-back scenes
+    return data
+
+
+def _shared() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0  # weights, data order and augmentation all follow from it
+    # Arithmetic of the networks: "bfloat16" on TPU and GPU. Weights, their updates, what norms measure and losses are
+    # float32 in either.
+    config.precision = "float32"
+
+    config.data = _data()
+
+    config.mesh = mesh = ConfigDict()  # devices along each axis (dsslic_jax/train/mesh.py)
+    mesh.data = -1  # each group of so many has pictures of its own; -1: as many as there are
+    mesh.fsdp = 1  # likewise, and parameters and optimiser state are divided among these
+    mesh.rows = 1  # devices that share each picture by bands of rows: for large pictures
 
     config.optimizer = optimizer = ConfigDict()
     optimizer.name = "adam"  # "adam" or "sgd"
@@ -53,16 +63,24 @@ def _shared() -> ConfigDict:
     optimizer.decay_power = 1.0  # 1: linear (poster); 0.9 with constant_fraction 0: "poly"
 
     config.train = train = ConfigDict()
-    train.batch_size = 8  # global: over all devices and hosts; a multiple of the device count
+    train.batch_size = 8  # global: over all devices and hosts; a multiple of mesh.data x mesh.fsdp
     train.steps = 100_000
-    train.recompute = (
-        "nothing"  # on the way back: "norms" or "features", to save memory (recompute.py)
-    )
+    # On the way back: "norms" (a third less memory) or "features" are computed again (recompute.py).
+    train.recompute = "nothing"
     train.update_order = "alternating"  # G faces the updated D (poster); "simultaneous" (reference)
-    train.log_every = 100  # steps between progress lines and TensorBoard scalars
+    # Moving average of the generator's weights and batch statistics, kept beside them; samples, evaluation and the
+    # model take it. 0: none; 0.999 remembers about a thousand steps.
+    train.ema_decay = 0.0
+    train.log_every = 100  # steps between reports: lines, TensorBoard scalars, metrics.jsonl
+    train.json_log = True  # metrics.jsonl in the work directory: one JSON line for each report
     train.save_every = 1000  # steps between checkpoints
-    train.keep = 2  # checkpoints kept
+    train.keep = 2  # checkpoints kept: the last so many
+    # Name of a reported value, e.g. "eval/psnr_rgb_db": the checkpoint where it is best is kept too, and its model is
+    # written to best/. Of a PSNR, an accuracy or an IoU more is better, of all else less.
+    train.best_metric = ""
     train.sample_every = 1000  # steps between sample grids; 0: none
+    train.evaluate_every = 0  # steps between measurements on data.eval_split, really coded; 0: none
+    train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends

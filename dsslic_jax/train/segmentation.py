@@ -20,13 +20,19 @@ from dsslic_jax.train.steps import Batch, TrainStep
 
 
 class SegmentationState(struct.PyTreeNode):
-    """What a step needs: parameters, running batch statistics and the optimiser's state."""
+    """What a step needs: parameters, batch statistics, the optimiser's state; the average of the first two, or None."""
 
     step: jax.Array
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
+    average: Any = None
     frozen: Any = None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What SegNet's `apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def he_std(shape: tuple[int, ...]) -> float:
@@ -60,7 +66,7 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
             labelled *= labels != void
 
         def segment(params: Any) -> tuple[SegNetOutput, Any]:
-            variables = {"params": params, "batch_stats": state.batch_stats}
+            variables = {**state.variables, "params": params}
             return model.apply(variables, picture, train=True, mutable=["batch_stats"])
 
         def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:

@@ -8,6 +8,8 @@ from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import segnet
 from dsslic_jax.train import recompute
+from dsslic_jax.train.evaluation import EVALUATED
+from dsslic_jax.train.mesh import REST
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
@@ -34,7 +36,7 @@ SHARED_CHOICES = {
     "train.recompute": ("nothing", *recompute.POLICIES),
 }
 PRECISIONS = ("float32", "bfloat16")
-AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep")
+AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep", "evaluate_pictures")
 
 
 def resolve(config: Any) -> Any:
@@ -53,18 +55,29 @@ def resolve(config: Any) -> Any:
         section, name = key.split(".")
         if (value := config[section][name]) not in known:
             raise ConfigError(f"{key} must be one of {', '.join(map(str, known))}, not {value!r}")
-    for name in AT_LEAST_ONE:
-        if config.train[name] < 1:
-            raise ConfigError(f"train.{name} must be at least 1, not {config.train[name]}")
+    _check_train(config.train)
     classes = class_table(config.data.classes)
     _check_classes(config, classes)
     _check_crop(config)
+    _check_mesh(config)
     if config.task == "compression" and config.after.evaluate and config.data.kind != "scenes":
         raise ConfigError(
             "after.evaluate measures embedded scenes; measure files with `dsslic evaluate`, on "
             "lossless pictures"
         )
     return config.lock()
+
+
+def _check_train(train: Any) -> None:
+    for name in AT_LEAST_ONE:
+        if train[name] < 1:
+            raise ConfigError(f"train.{name} must be at least 1, not {train[name]}")
+    if not 0 <= train.ema_decay < 1:
+        raise ConfigError(f"train.ema_decay must be in [0, 1), not {train.ema_decay}")
+    if train.best_metric.startswith(EVALUATED) and not train.evaluate_every:
+        raise ConfigError(
+            f"train.best_metric {train.best_metric!r} is measured every train.evaluate_every steps: set that"
+        )
 
 
 def _check_classes(config: Any, classes: ClassTable) -> None:
@@ -77,12 +90,28 @@ def _check_classes(config: Any, classes: ClassTable) -> None:
         )
 
 
+def _size_multiple(config: Any) -> int:
+    return config.model.alpha if config.task == "compression" else segnet.SIZE_MULTIPLE
+
+
 def _check_crop(config: Any) -> None:
-    multiple, least = segnet.SIZE_MULTIPLE, segnet.SIZE_MULTIPLE
-    if config.task == "compression":
-        multiple, least = config.model.alpha, 4 * config.model.alpha
+    multiple = _size_multiple(config)
+    least = 4 * multiple if config.task == "compression" else multiple
     crop = config.data.crop
     if crop is not None and any(side % multiple or side < least for side in crop):
         raise ConfigError(
             f"data.crop {tuple(crop)} must be multiples of {multiple}, at least {least}"
+        )
+
+
+def _check_mesh(config: Any) -> None:
+    for axis, size in config.mesh.items():
+        if size < 1 and not (axis == "data" and size == REST):
+            raise ConfigError(f"mesh.{axis} must be at least 1, not {size}")
+    rows, multiple, crop = config.mesh.rows, _size_multiple(config), config.data.crop
+    if rows > 1 and (crop is None or crop[0] % (rows * multiple)):
+        height = "unset" if crop is None else f"{crop[0]} pixels high"
+        raise ConfigError(
+            f"mesh.rows {rows} cuts pictures into bands of whole {multiple}-pixel blocks: data.crop is {height}; "
+            f"make it a multiple of {rows * multiple} high"
         )

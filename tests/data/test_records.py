@@ -50,7 +50,7 @@ def test_training_reads_the_same_batches_from_either(
     batches = []
     for where, kind in ((root, "folders"), (tmp_path / "packed", "records")):
         config = folder_config(where, kind=kind, crop=(16, 16))
-        stream = train_iterator(config, global_batch_size=2, seed=3)
+        stream = train_iterator(config, batch_size=2, seed=3)
         batches.append([next(stream)["image"] for _ in range(4)])
         stream.close()
     np.testing.assert_array_equal(*batches)

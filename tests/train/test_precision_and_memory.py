@@ -31,7 +31,7 @@ def losses_of(config: Any) -> tuple[Any, list[dict[str, float]]]:
     else:
         state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
     compiled = jax.jit(step, donate_argnums=0)
-    stream = train_iterator(config.data, global_batch_size=config.train.batch_size, seed=1)
+    stream = train_iterator(config.data, batch_size=config.train.batch_size, seed=1)
     history = []
     for _ in range(config.train.steps):
         state, metrics = compiled(state, next(stream))

@@ -18,6 +18,7 @@ from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.train import sharding
+from dsslic_jax.train.mesh import check_batch_size, make_mesh
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
@@ -32,21 +33,24 @@ BATCH = {
 }
 
 
-def run(config: Any, devices: int, steps: int = 1) -> tuple[Any, list[dict[str, float]]]:
+def run(
+    config: Any, devices: int, steps: int = 1, **mesh: int
+) -> tuple[Any, list[dict[str, float]]]:
     """The state and metrics after `steps` steps on the first `devices` devices."""
+    config.mesh.update(mesh)
     config = resolve(config)
-    mesh = sharding.data_mesh(jax.devices()[:devices])
+    grid = make_mesh(config.mesh, jax.devices()[:devices])
     if config.task == "compression":
         state, step = init_state(config), make_train_step(config)
     else:
         state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
-    compiled = sharding.compile_step(step, mesh)
-    state = jax.device_put(state, sharding.replicated(mesh))
+    compiled = sharding.compile_step(step, grid, state)
+    state = sharding.place(state, sharding.state_sharding(state, grid))
     history = []
     for _ in range(steps):
-        state, metrics = compiled(state, sharding.put_batch(BATCH, mesh))
+        state, metrics = compiled(state, sharding.put_batch(BATCH, 8, grid))
         history.append({k: float(v) for k, v in metrics.items()})
-    return jax.device_get(state), history
+    return sharding.on_host(state, grid), history
 
 
 def largest_difference(a: Any, b: Any) -> float:
@@ -98,7 +102,7 @@ def test_eight_devices_share_the_statistics_of_their_whole_batch() -> None:
     for name, value in losses[0].items():
         assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
     weights, weights_of_eight = (
-        (state.generator_variables, state.discriminator.params) for state in (one, eight)
+        (state.variables, state.discriminator.params) for state in (one, eight)
     )
     difference = largest_difference(weights, weights_of_eight)
     print(f"batch norm, eight devices against one: weights differ by at most {difference:.1e}")
@@ -217,7 +221,7 @@ def test_a_model_directory_infers_what_training_s_samples_show(
     labels, picture = BATCH["labels"][:1], to_network(jnp.asarray(BATCH["image"][:1]))
     infer = jax.jit(build_coarse_model(loaded.model).apply)
     made = infer(loaded.coarse_variables(), labels.astype(np.int32), picture)
-    trained = infer(state.generator_variables, labels.astype(np.int32), picture)
+    trained = infer(state.variables, labels.astype(np.int32), picture)
     np.testing.assert_array_equal(made.coarse, trained.coarse)
     fresh = {**loaded.coarse_variables(), "batch_stats": init_state(config).batch_stats}
     assert np.abs(infer(fresh, labels.astype(np.int32), picture).coarse - made.coarse).max() > 1e-4
@@ -229,7 +233,7 @@ def test_a_model_directory_infers_what_training_s_samples_show(
 
 def test_a_batch_that_does_not_divide_over_the_devices_is_refused() -> None:
     with pytest.raises(ConfigError, match="multiple of 8"):
-        sharding.check_batch_size(12, sharding.data_mesh())
+        check_batch_size(12, make_mesh({"data": -1, "fsdp": 1, "rows": 1}))
 
 
 def test_an_unknown_update_order_is_refused() -> None:

@@ -40,6 +40,11 @@ def _shared() -> ConfigDict:
     data.scenes_train = 2048  # scenes: how many training scenes there are
     data.scenes_test = 8  # scenes: how many held-back scenes
 
+    config.mesh = mesh = ConfigDict()  # devices along each axis (dsslic_jax/train/mesh.py)
+    mesh.data = -1  # each group of so many has pictures of its own; -1: as many as there are
+    mesh.fsdp = 1  # likewise, and parameters and optimiser state are divided among these
+    mesh.rows = 1  # devices that share each picture by bands of rows: for large pictures
+
     config.optimizer = optimizer = ConfigDict()
     optimizer.name = "adam"  # "adam" or "sgd"
     optimizer.learning_rate = 2e-4  # poster
@@ -50,7 +55,7 @@ def _shared() -> ConfigDict:
     optimizer.decay_power = 1.0  # 1: linear (poster); 0.9 with constant_fraction 0: "poly"
 
     config.train = train = ConfigDict()
-    train.batch_size = 8  # global: over all devices and hosts; a multiple of the device count
+    train.batch_size = 8  # global: over all devices and hosts; a multiple of mesh.data x mesh.fsdp
     train.steps = 100_000
     train.update_order = "alternating"  # G faces the updated D (poster); "simultaneous" (reference)
     train.log_every = 100  # steps between progress lines and TensorBoard scalars

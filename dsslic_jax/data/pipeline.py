@@ -1,11 +1,14 @@
 """Batches: an endless shuffled stream for training.
 
 The training stream is a pure function of (source, framing, seed): element i of the stream has its
-own random generator, however many hosts, threads or processes make it. Hosts take every
-`process_count`-th element, so at each step their batches together are the batch one host would see.
+own random generator, however many hosts, threads or processes make it. Batch n is elements n B to
+(n + 1) B - 1; each host makes those of them that its devices hold. So nothing of a stream need be
+saved: it goes on from any batch, on any number of hosts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import grain
 import numpy as np
@@ -28,13 +31,29 @@ class _Augment(grain.transforms.RandomMap):
         return self._framing.augmented(element, rng)
 
 
+class _Share:
+    """The elements at `positions` of each group of `size` elements."""
+
+    def __init__(self, elements: grain.MapDataset, size: int, positions: Sequence[int]) -> None:
+        self._elements = elements
+        self._size = size
+        self._positions = tuple(positions)
+
+    def __len__(self) -> int:
+        return len(self._elements) // self._size * len(self._positions)
+
+    def __getitem__(self, index: int) -> Element:
+        group, place = divmod(index, len(self._positions))
+        return self._elements[group * self._size + self._positions[place]]
+
+
 def train_iterator(
     data_config: ConfigDict,
     *,
-    global_batch_size: int,
+    batch_size: int,
     seed: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    start: int = 0,
+    positions: Sequence[int] | None = None,
     source: Source | None = None,
 ) -> grain.DatasetIterator:
     """Starts the endless training stream of one host.
@@ -44,36 +63,30 @@ def train_iterator(
 
     Args:
       data_config: the `data` part of a configuration.
-      global_batch_size: pictures per step over all hosts.
+      batch_size: B, pictures per step over all hosts.
       seed: decides order, scale, crop and mirroring.
-      process_index: this host's number.
-      process_count: how many hosts there are; divides `global_batch_size`.
+      start: how many batches to leave out at the beginning; they are not made.
+      positions: which pictures of each batch this host makes; None: all of them.
       source: pictures to use in place of `data_config.train_split`, for instance to read
         `skipped` from it afterwards.
 
     Returns:
-      A grain iterator over dict(image uint8 [B, H, W, 3], labels uint8 [B, H, W]) with
-      B = global_batch_size / process_count. `get_state` and `set_state` resume it exactly, given
-      the same configuration with the same `workers` (the state's layout depends on that). Call
-      its `close` when done: worker processes left to the interpreter's exit complain loudly.
+      A grain iterator over dict(image uint8 [b, H, W, 3], labels uint8 [b, H, W]), b being the
+      number of positions. Call its `close` when done: worker processes left to the interpreter's
+      exit complain loudly.
 
     Raises:
-      ConfigError: sizes that do not divide.
+      ConfigError: positions outside the batch.
       DataError: the data cannot be used; while iterating, also a single bad file.
     """
-    if global_batch_size < 1 or global_batch_size % process_count:
-        raise ConfigError(
-            f"the batch of {global_batch_size} cannot be divided over {process_count} hosts; "
-            "make train.batch_size a multiple of their number"
-        )
-    if not 0 <= process_index < process_count:
-        raise ConfigError(f"there is no host {process_index} among {process_count}")
+    positions = range(batch_size) if positions is None else positions
+    if not positions or not set(positions) <= set(range(batch_size)):
+        raise ConfigError(f"a batch of {batch_size} has no positions {list(positions)}")
     source = source or open_source(data_config, data_config.train_split)
     elements = grain.MapDataset.source(source).seed(seed).shuffle().repeat(None)
     elements = elements.random_map(_Augment(Framing.from_config(data_config)))
-    batches = elements[process_index::process_count].batch(
-        global_batch_size // process_count, drop_remainder=True, batch_fn=stacked
-    )
+    share = grain.MapDataset.source(_Share(elements, batch_size, positions))
+    batches = share.batch(len(positions), drop_remainder=True, batch_fn=stacked)[start:]
     stream = batches.to_iter_dataset(
         grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_BATCHES_AHEAD)
     )

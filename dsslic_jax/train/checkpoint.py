@@ -1,4 +1,4 @@
-"""Checkpoints of the training state and of the data position, together and asynchronously (Orbax).
+"""Checkpoints of the training state, written asynchronously (Orbax). Its step is the position in the data too.
 
 Where a run starts from: the newest checkpoint in its own work directory, else fresh weights. A work directory
 belongs to one configuration; another one is refused rather than mixed in.
@@ -14,6 +14,7 @@ import jax
 
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
+from dsslic_jax.train.sharding import place
 
 CHECKPOINTS = "checkpoints"  # folder of a work directory
 # Settings that may change between the parts of one run without changing its result.
@@ -22,6 +23,7 @@ FREE_TO_CHANGE = (
     "train.save_every",
     "train.sample_every",
     "train.keep",
+    "mesh",  # but for rounding: sums are taken in another order
     "coding",
     "after",
     "data.root",  # where things lie on this machine
@@ -34,7 +36,7 @@ FREE_TO_CHANGE = (
 
 
 class Checkpoints:
-    """Saves and restores (state, data iterator) under `directory`."""
+    """Saves and restores training states under `directory`."""
 
     def __init__(self, directory: Path, keep: int) -> None:
         import orbax.checkpoint as ocp
@@ -42,36 +44,29 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
-    def restore(self, state: Any, data: Any, sharding: Any) -> tuple[Any, int]:
-        """`state` and step 0, or the newest checkpoint's; placed by `sharding`; `data` moves to its position."""
-        import grain
+    def restore(self, state: Any, shardings: Any) -> tuple[Any, int]:
+        """`state` and step 0, or the newest checkpoint's; placed by `shardings`, whatever mesh it was saved from."""
         import orbax.checkpoint as ocp
 
-        frozen, state = state.frozen, state.replace(frozen=None)
         step = self._manager.latest_step()
         if step is None:
-            return jax.device_put(state.replace(frozen=frozen), sharding), 0
+            return place(state, shardings), 0
+        frozen = place(state.frozen, shardings.frozen)
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            state.replace(frozen=None),
+            shardings.replace(frozen=None),
         )
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target), data=grain.checkpoint.CheckpointRestore(data)
-        )
-        state = self._manager.restore(step, args=args)["state"]
-        return state.replace(frozen=jax.device_put(frozen, sharding)), step
+        state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        return state.replace(frozen=frozen), step
 
-    def save(self, step: int, state: Any, data: Any) -> None:
+    def save(self, step: int, state: Any) -> None:
         """Begins a save; returns once the arrays are copied. Saving a step that exists does nothing."""
-        import grain
         import orbax.checkpoint as ocp
 
         if self._manager.latest_step() == step:
             return
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state.replace(frozen=None)),
-            data=grain.checkpoint.CheckpointSave(data),
-        )
-        self._manager.save(step, args=args)
+        self._manager.save(step, args=ocp.args.StandardSave(state.replace(frozen=None)))
 
     def close(self) -> None:
         """Waits until what was begun is on disk."""

@@ -19,6 +19,7 @@ from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
+from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks import Task, make_task
@@ -30,23 +31,24 @@ def train(config: Any, workdir: Path) -> Path | None:
     Returns the model directory, or None where SIGTERM ended the run early (state and model are saved).
     """
     config = resolve(config)
-    mesh = sharding.data_mesh()
-    sharding.check_batch_size(config.train.batch_size, mesh)
+    mesh = make_mesh(config.mesh)
+    batch_size = config.train.batch_size
+    check_batch_size(batch_size, mesh)
     task = make_task(config, class_table(config.data.classes))
     source = open_source(config.data, config.data.train_split)
-    data = train_iterator(
-        config.data,
-        global_batch_size=config.train.batch_size,
-        seed=config.seed,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        source=source,
-    )
     claim(workdir, config)
     checkpoints = Checkpoints(workdir / CHECKPOINTS, config.train.keep)
-    state, start = checkpoints.restore(task.state, data, sharding.replicated(mesh))
-    step = sharding.compile_step(task.step, mesh)
-    monitor = Monitor(workdir / "tensorboard", config.train.steps, config.train.batch_size)
+    state, start = checkpoints.restore(task.state, sharding.state_sharding(task.state, mesh))
+    data = train_iterator(
+        config.data,
+        batch_size=batch_size,
+        seed=config.seed,
+        start=start,
+        positions=positions_of_host(batch_size, mesh, jax.process_index()),
+        source=source,
+    )
+    step = sharding.compile_step(task.step, mesh, task.state)
+    monitor = Monitor(workdir / "tensorboard", config.train.steps, batch_size)
     print(
         f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
     )
@@ -54,7 +56,7 @@ def train(config: Any, workdir: Path) -> Path | None:
     with _stop_requested() as stop, closing(checkpoints), closing(monitor), closing(data):
         for number in range(start + 1, config.train.steps + 1):
             batch = next(data)
-            state, metrics = step(state, sharding.put_batch(batch, mesh))
+            state, metrics = step(state, sharding.put_batch(batch, batch_size, mesh))
             monitor.record(number, metrics)
             last = number == config.train.steps or stop.is_set()
             # The first step is reported too: waiting for it keeps compilation out of the timing.
@@ -62,32 +64,29 @@ def train(config: Any, workdir: Path) -> Path | None:
                 monitor.report()
             if config.train.sample_every and number % config.train.sample_every == 0:
                 with monitor.clock.pause():
-                    _write_samples(task, state, batch, workdir / "samples" / f"{number:08d}.png")
+                    whole = sharding.on_host(state, mesh)
+                    _write_samples(task, whole, batch, workdir / "samples" / f"{number:08d}.png")
             if last or number % config.train.save_every == 0:
                 monitor.check()  # never save what is not finite
                 with monitor.clock.pause():
-                    checkpoints.save(number, state, data)
+                    checkpoints.save(number, state)
             if last:
                 break
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
     directory = workdir / "model"
+    whole = sharding.on_host(state, mesh)
     if jax.process_index() == 0:
-        bundles.save(task.bundle(_local(state)), directory)
+        bundles.save(task.bundle(whole), directory)
     if int(state.step) < config.train.steps:
         print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
         return None
     return directory
 
 
-def _local(state: Any) -> Any:
-    """This process's own copy of a replicated state."""
-    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
-
-
 def _write_samples(task: Task, state: Any, batch: dict[str, np.ndarray], path: Path) -> None:
     if jax.process_index() == 0:
-        samples.write_grid(task.sample(_local(state), batch), path)
+        samples.write_grid(task.sample(state, batch), path)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import segnet
+from dsslic_jax.train.mesh import REST
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
@@ -51,6 +52,7 @@ def resolve(config: Any) -> Any:
     classes = class_table(config.data.classes)
     _check_classes(config, classes)
     _check_crop(config)
+    _check_mesh(config)
     if config.task == "compression" and config.after.evaluate and config.data.kind != "scenes":
         raise ConfigError(
             "after.evaluate measures embedded scenes; measure files with `dsslic evaluate`, on "
@@ -69,12 +71,28 @@ def _check_classes(config: Any, classes: ClassTable) -> None:
         )
 
 
+def _size_multiple(config: Any) -> int:
+    return config.model.alpha if config.task == "compression" else segnet.SIZE_MULTIPLE
+
+
 def _check_crop(config: Any) -> None:
-    multiple, least = segnet.SIZE_MULTIPLE, segnet.SIZE_MULTIPLE
-    if config.task == "compression":
-        multiple, least = config.model.alpha, 4 * config.model.alpha
+    multiple = _size_multiple(config)
+    least = 4 * multiple if config.task == "compression" else multiple
     crop = config.data.crop
     if crop is not None and any(side % multiple or side < least for side in crop):
         raise ConfigError(
             f"data.crop {tuple(crop)} must be multiples of {multiple}, at least {least}"
+        )
+
+
+def _check_mesh(config: Any) -> None:
+    for axis, size in config.mesh.items():
+        if size < 1 and not (axis == "data" and size == REST):
+            raise ConfigError(f"mesh.{axis} must be at least 1, not {size}")
+    rows, multiple, crop = config.mesh.rows, _size_multiple(config), config.data.crop
+    if rows > 1 and (crop is None or crop[0] % (rows * multiple)):
+        height = "unset" if crop is None else f"{crop[0]} pixels high"
+        raise ConfigError(
+            f"mesh.rows {rows} cuts pictures into bands of whole {multiple}-pixel blocks: data.crop is {height}; "
+            f"make it a multiple of {rows * multiple} high"
         )

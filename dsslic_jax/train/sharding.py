@@ -1,53 +1,94 @@
-"""Where arrays live: a one-axis data mesh, batches split over it, everything else replicated."""
+"""Where arrays live on the mesh. `TABLE` decides for the training state, kept apart from the models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
 
-from dsslic_jax.errors import ConfigError
+# The first pattern found in a leaf's path decides, e.g. generator/opt_state/0/mu/finenet/head/kernel. Adam's moments
+# have the paths of their parameters, so they lie beside them. A dimension that its axis does not divide stays whole
+# (the kernels to three colours and to one logit), as does everything that no pattern names (biases, counters).
+TABLE: tuple[tuple[str, Spec], ...] = (
+    (r"/kernel$", Spec(None, None, None, "fsdp")),  # [kh, kw, in, out]: by output features
+)
+PICTURES = Spec(("data", "fsdp"), "rows")  # [B, H, …]
 
 
-def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """All devices (or those given) along one axis "data". Auto axes: XLA places the collectives."""
-    devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+def state_sharding(state: Any, mesh: Mesh) -> Any:
+    """A NamedSharding for each leaf of a state, given as arrays or as shapes."""
+
+    def sharding_of(path: Any, leaf: Any) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        spec = next((spec for pattern, spec in TABLE if re.search(pattern, name)), Spec())
+        fitting = [
+            axis if axis is not None and size % mesh.shape[axis] == 0 else None
+            for size, axis in zip(np.shape(leaf), spec, strict=False)
+        ]
+        return NamedSharding(mesh, Spec(*fitting))
+
+    return jax.tree_util.tree_map_with_path(sharding_of, state)
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Of every array of a batch: pictures over data and fsdp, their rows over rows."""
+    return NamedSharding(mesh, PICTURES)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Every device holds the whole array: parameters, optimiser state, metrics."""
-    return NamedSharding(mesh, PartitionSpec())
+    """Every device holds the whole array: metrics."""
+    return NamedSharding(mesh, Spec())
 
 
-def split_by_picture(mesh: Mesh) -> NamedSharding:
-    """Each device holds its share of the first axis: batches."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+def place(tree: Any, shardings: Any) -> Any:
+    """Arrays that every host holds alike -> global arrays; each device is given its own part alone."""
+    return jax.tree.map(
+        lambda leaf, sharding: jax.make_array_from_callback(
+            np.shape(leaf), sharding, np.asarray(leaf).__getitem__
+        ),
+        tree,
+        shardings,
+    )
 
 
-def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-    """Raises ConfigError where the global batch does not divide over the devices."""
-    if batch_size % mesh.size:
-        raise ConfigError(
-            f"train.batch_size {batch_size} does not divide over {mesh.size} devices: "
-            f"choose a multiple of {mesh.size}"
+def put_batch(batch: Mapping[str, np.ndarray], batch_size: int, mesh: Mesh) -> dict[str, jax.Array]:
+    """A host's pictures of a global batch (`mesh.positions_of_host`) -> global arrays split over the mesh."""
+    sharding = batch_sharding(mesh)
+    return {
+        name: jax.make_array_from_process_local_data(
+            sharding, array, (batch_size, *array.shape[1:])
         )
+        for name, array in batch.items()
+    }
 
 
-def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
-    """This host's share of a global batch -> global arrays split over the mesh."""
-    sharding = split_by_picture(mesh)
-    return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
+def on_host(tree: Any, mesh: Mesh) -> Any:
+    """Global arrays -> whole NumPy arrays, one at a time; every process must call it, and each gets them."""
+
+    def whole(leaf: jax.Array) -> np.ndarray:
+        if not leaf.is_fully_replicated:
+            leaf = jax.device_put(leaf, replicated(mesh))
+        return np.asarray(leaf.addressable_data(0))
+
+    return jax.tree.map(whole, tree)
 
 
-def compile_step(step: Any, mesh: Mesh) -> Any:
-    """jit of a `(state, batch) -> (state, metrics)` function over the mesh; the old state is given up."""
+def compile_step(
+    step: Callable[[Any, Any], tuple[Any, Any]], mesh: Mesh, state: Any
+) -> jax.stages.Wrapped:
+    """jit of a `(state, batch) -> (state, metrics)` function over the mesh; the old state is given up.
+
+    `state` gives the shapes, as arrays or as jax.ShapeDtypeStruct.
+    """
+    of_state = state_sharding(state, mesh)
     return jax.jit(
         step,
-        in_shardings=(replicated(mesh), split_by_picture(mesh)),
-        out_shardings=(replicated(mesh), replicated(mesh)),
+        in_shardings=(of_state, batch_sharding(mesh)),
+        out_shardings=(of_state, replicated(mesh)),
         donate_argnums=0,
     )

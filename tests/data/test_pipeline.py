@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -34,7 +33,7 @@ def assert_same_batch(left: dict[str, np.ndarray], right: dict[str, np.ndarray])
 
 
 def test_batches_have_the_documented_shape(data_config: ConfigDict) -> None:
-    batch = next(train_iterator(data_config, global_batch_size=3, seed=0))
+    batch = next(train_iterator(data_config, batch_size=3, seed=0))
     assert batch["image"].shape == (3, 32, 32, 3)
     assert batch["labels"].shape == (3, 32, 32)
     assert batch["image"].dtype == batch["labels"].dtype == np.uint8
@@ -42,56 +41,38 @@ def test_batches_have_the_documented_shape(data_config: ConfigDict) -> None:
 
 def test_seed_decides_the_stream(data_config: ConfigDict) -> None:
     first, again, other = (
-        take(train_iterator(data_config, global_batch_size=4, seed=seed), 5) for seed in (1, 1, 2)
+        take(train_iterator(data_config, batch_size=4, seed=seed), 5) for seed in (1, 1, 2)
     )
     for left, right in zip(first, again, strict=True):
         assert_same_batch(left, right)
     assert set(pictures(first)).isdisjoint(pictures(other))
 
 
-@pytest.mark.parametrize("steps_before", [0, 3, 7])
-def test_resumed_stream_continues_exactly(data_config: ConfigDict, steps_before: int) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("start", [0, 3, 7])
+def test_a_stream_goes_on_from_any_batch(data_config: ConfigDict, start: int, workers: int) -> None:
     data_config.scale = (0.8, 1.5)
-    stream = train_iterator(data_config, global_batch_size=4, seed=1)
-    take(stream, steps_before)
-    state = json.loads(json.dumps(stream.get_state()))
-    expected = take(stream, 4)
-    resumed = train_iterator(data_config, global_batch_size=4, seed=1)
-    resumed.set_state(state)
-    for left, right in zip(take(resumed, 4), expected, strict=True):
-        assert_same_batch(left, right)
-
-
-def test_worker_processes_make_the_same_stream_and_resume(data_config: ConfigDict) -> None:
-    expected = take(train_iterator(data_config, global_batch_size=4, seed=1), 4)
-    data_config.workers = 2
-    stream = train_iterator(data_config, global_batch_size=4, seed=1)
-    got = take(stream, 2)
-    state = stream.get_state()
+    expected = take(train_iterator(data_config, batch_size=4, seed=1), start + 3)[start:]
+    data_config.workers = workers  # a process of its own makes the same
+    stream = train_iterator(data_config, batch_size=4, seed=1, start=start)
+    got = take(stream, 3)
     stream.close()
-    resumed = train_iterator(data_config, global_batch_size=4, seed=1)
-    resumed.set_state(state)
-    got += take(resumed, 2)
-    resumed.close()
     for left, right in zip(got, expected, strict=True):
         assert_same_batch(left, right)
 
 
-@pytest.mark.parametrize("hosts", [2, 3])
-def test_hosts_together_see_the_batches_of_one(data_config: ConfigDict, hosts: int) -> None:
-    alone = take(train_iterator(data_config, global_batch_size=6, seed=1), 6)
+@pytest.mark.parametrize("positions", [[[0, 1, 2], [3, 4, 5]], [[0, 3], [1, 2], [4, 5]]])
+def test_hosts_together_make_the_batches_of_one(
+    data_config: ConfigDict, positions: list[list[int]]
+) -> None:
+    alone = take(train_iterator(data_config, batch_size=6, seed=1), 6)
     divided = [
-        take(
-            train_iterator(
-                data_config, global_batch_size=6, seed=1, process_index=host, process_count=hosts
-            ),
-            6,
-        )
-        for host in range(hosts)
+        take(train_iterator(data_config, batch_size=6, seed=1, positions=of_host), 6)
+        for of_host in positions
     ]
-    for step in range(6):
-        together = pictures([batches[step] for batches in divided])
-        assert sorted(together) == sorted(pictures([alone[step]]))
+    for step, batch in enumerate(alone):
+        for of_host, batches in zip(positions, divided, strict=True):
+            assert_same_batch(batches[step], {k: v[of_host] for k, v in batch.items()})
 
 
 def test_each_epoch_is_another_permutation_of_the_split(data_config: ConfigDict) -> None:
@@ -100,7 +81,7 @@ def test_each_epoch_is_another_permutation_of_the_split(data_config: ConfigDict)
     number = {source[index]["image"].tobytes(): index for index in range(16)}
     order = [
         number[picture]
-        for picture in pictures(take(train_iterator(data_config, global_batch_size=8, seed=0), 4))
+        for picture in pictures(take(train_iterator(data_config, batch_size=8, seed=0), 4))
     ]
     assert sorted(order[:16]) == sorted(order[16:]) == list(range(16))
     assert order[:16] != order[16:]
@@ -109,27 +90,22 @@ def test_each_epoch_is_another_permutation_of_the_split(data_config: ConfigDict)
 
 def test_same_picture_is_augmented_anew_each_epoch(data_config: ConfigDict) -> None:
     data_config.scenes_train = 1
-    stream = train_iterator(data_config, global_batch_size=1, seed=0)
+    stream = train_iterator(data_config, batch_size=1, seed=0)
     assert len(set(pictures(take(stream, 10)))) > 5
 
 
 def test_batches_run_across_the_end_of_an_epoch(data_config: ConfigDict) -> None:
     data_config.update({"scenes_train": 5, "crop": (48, 64), "flip": False})
-    seen = pictures(take(train_iterator(data_config, global_batch_size=3, seed=0), 5))
+    seen = pictures(take(train_iterator(data_config, batch_size=3, seed=0), 5))
     assert all(seen.count(picture) == 3 for picture in set(seen))
 
 
-@pytest.mark.parametrize(
-    ("batch", "index", "count", "message"),
-    [(4, 0, 3, "cannot be divided over 3"), (0, 0, 1, "batch of 0"), (4, 2, 2, "no host 2")],
-)
-def test_impossible_division_is_refused(
-    data_config: ConfigDict, batch: int, index: int, count: int, message: str
+@pytest.mark.parametrize("positions", [[], [3, 4], [-1]])
+def test_positions_outside_the_batch_are_refused(
+    data_config: ConfigDict, positions: list[int]
 ) -> None:
-    with pytest.raises(ConfigError, match=message):
-        train_iterator(
-            data_config, global_batch_size=batch, seed=0, process_index=index, process_count=count
-        )
+    with pytest.raises(ConfigError, match="a batch of 4 has no positions"):
+        train_iterator(data_config, batch_size=4, seed=0, positions=positions)
 
 
 def test_bad_file_stops_the_stream_with_its_name(
@@ -137,7 +113,7 @@ def test_bad_file_stops_the_stream_with_its_name(
 ) -> None:
     root = write_pairs()
     (root / "train/images/p1.png").write_bytes(b"damaged")
-    stream = train_iterator(folder_config(root), global_batch_size=3, seed=0)
+    stream = train_iterator(folder_config(root), batch_size=3, seed=0)
     with pytest.raises(DataError, match=r"p1\.png"):
         next(stream)
 
@@ -150,7 +126,7 @@ def test_skipped_files_can_be_counted_from_outside(
     config = folder_config(root, on_bad_file="skip")
     source = open_source(config, "train")
     assert isinstance(source, SkippingSource)
-    next(train_iterator(config, global_batch_size=3, seed=0, source=source))
+    next(train_iterator(config, batch_size=3, seed=0, source=source))
     assert source.skipped == 1
 
 
@@ -159,4 +135,4 @@ def test_pictures_of_several_sizes_need_a_crop(
 ) -> None:
     config = folder_config(write_pairs(), resize=30, crop=None, scale=(0.5, 2.0))
     with pytest.raises(DataError, match=r"set data\.crop"):
-        next(train_iterator(config, global_batch_size=3, seed=0))
+        next(train_iterator(config, batch_size=3, seed=0))

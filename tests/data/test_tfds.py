@@ -58,7 +58,7 @@ def test_prepared_ade20k_holds_what_the_folders_hold(
 def test_training_stream_reads_prepared_files(challenge: Path, tfds_config: ConfigDict) -> None:
     prepare(challenge, Path(tfds_config.data_dir))
     tfds_config.crop = (16, 16)
-    batch = next(train_iterator(tfds_config, global_batch_size=2, seed=0))
+    batch = next(train_iterator(tfds_config, batch_size=2, seed=0))
     assert batch["image"].shape == (2, 16, 16, 3)
     assert batch["labels"].max() > 12
 

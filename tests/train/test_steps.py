@@ -18,6 +18,7 @@ from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.train import sharding
+from dsslic_jax.train.mesh import check_batch_size, make_mesh
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
@@ -32,21 +33,24 @@ BATCH = {
 }
 
 
-def run(config: Any, devices: int, steps: int = 1) -> tuple[Any, list[dict[str, float]]]:
+def run(
+    config: Any, devices: int, steps: int = 1, **mesh: int
+) -> tuple[Any, list[dict[str, float]]]:
     """The state and metrics after `steps` steps on the first `devices` devices."""
+    config.mesh.update(mesh)
     config = resolve(config)
-    mesh = sharding.data_mesh(jax.devices()[:devices])
+    grid = make_mesh(config.mesh, jax.devices()[:devices])
     if config.task == "compression":
         state, step = init_state(config), make_train_step(config)
     else:
         state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
-    compiled = sharding.compile_step(step, mesh)
-    state = jax.device_put(state, sharding.replicated(mesh))
+    compiled = sharding.compile_step(step, grid, state)
+    state = sharding.place(state, sharding.state_sharding(state, grid))
     history = []
     for _ in range(steps):
-        state, metrics = compiled(state, sharding.put_batch(BATCH, mesh))
+        state, metrics = compiled(state, sharding.put_batch(BATCH, 8, grid))
         history.append({k: float(v) for k, v in metrics.items()})
-    return jax.device_get(state), history
+    return sharding.on_host(state, grid), history
 
 
 def largest_difference(a: Any, b: Any) -> float:
@@ -229,7 +233,7 @@ def test_a_model_directory_infers_what_training_s_samples_show(
 
 def test_a_batch_that_does_not_divide_over_the_devices_is_refused() -> None:
     with pytest.raises(ConfigError, match="multiple of 8"):
-        sharding.check_batch_size(12, sharding.data_mesh())
+        check_batch_size(12, make_mesh({"data": -1, "fsdp": 1, "rows": 1}))
 
 
 def test_an_unknown_update_order_is_refused() -> None:

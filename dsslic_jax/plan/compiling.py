@@ -16,7 +16,8 @@ from dsslic_jax.plan import shapes
 from dsslic_jax.plan.chips import Slice
 from dsslic_jax.plan.collectives import read_collectives
 from dsslic_jax.plan.roofline import Cost
-from dsslic_jax.train import sharding
+from dsslic_jax.train.mesh import check_batch_size, make_mesh
+from dsslic_jax.train.sharding import compile_step
 
 
 class DoesNotFit(DsslicError):
@@ -38,8 +39,8 @@ class Planner:
 
         Raises DoesNotFit where the chip's memory is too small, ConfigError where the batch cannot be divided.
         """
-        sharding.check_batch_size(batch_size, self.mesh)
-        step = sharding.compile_step(shapes.train_step(self.config), self.mesh)
+        check_batch_size(batch_size, self.mesh)
+        step = compile_step(shapes.train_step(self.config), self.mesh, self.state)
         batch = shapes.batch_shapes(self.config, batch_size)
         began = time.perf_counter()
         compiled = self._compile(step.lower(self.state, batch))
@@ -81,7 +82,7 @@ def make_planner(config: Any, where: Slice, effort: float) -> Planner:
     """
     if config.data.crop is None:
         raise ConfigError("a plan needs pictures of one size: set data.crop")
-    mesh = sharding.data_mesh(_devices(where))
+    mesh = make_mesh(config.mesh, _devices(where))
     return Planner(config, where, effort, mesh, shapes.state_shapes(config))
 
 

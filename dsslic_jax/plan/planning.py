@@ -9,6 +9,7 @@ from dsslic_jax.plan.compiling import DoesNotFit, Planner, make_planner
 from dsslic_jax.plan.largest_batch import LargestBatch, largest_batch
 from dsslic_jax.plan.report import Plan
 from dsslic_jax.plan.roofline import step_time
+from dsslic_jax.train.mesh import picture_shares
 from dsslic_jax.train.settings import resolve
 
 
@@ -49,7 +50,7 @@ def make_plan(config: Any, where: Slice, effort: float, attained: float, search:
 
 def _search(planner: Planner, batch_size: int, reserved_bytes: int | None) -> LargestBatch:
     """Searches from `batch_size`, whose outcome is known, in steps that divide over the mesh."""
-    shares = planner.mesh.size
+    shares = picture_shares(planner.mesh)
     first = batch_size // shares
 
     def reserved(share: int) -> int | None:

@@ -11,15 +11,15 @@
 #
 # WORKDIR is a folder all workers see: a shared disk or a mounted bucket. Runs go on from the newest checkpoint. `watch`
 # creates the slice where there is none, installs and runs, again and again until training ends or tells of a mistake.
-# Options: --dry-run prints the commands; --spot, --queued and --runtime VERSION say how to create; --recreate lets
-# `watch` delete a slice that was taken away, to create it anew; --restarts N limits its new starts after crashes (default
-# 5); --confirm NAME answers `delete`.
+# Options: --dry-run prints the commands; --spot, --queued and --runtime VERSION say how to create; --setup COMMAND is run
+# on every worker after installing, e.g. to mount a bucket; --recreate lets `watch` delete a slice that was taken away, to
+# create it anew; --restarts N limits its new starts after crashes (default 5); --confirm NAME answers `delete`.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tpu=(gcloud compute tpus)
 
 usage() {
-  sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -73,7 +73,8 @@ install() { # NAME ZONE
     on_all "$1" "$2" "set -eu; mkdir -p dsslic_jax; tar -xzf dsslic_jax.tar.gz -C dsslic_jax; cd dsslic_jax; \
 python3 -m pip install --quiet --user uv; PATH=\$HOME/.local/bin:\$PATH; \
 [ -x .venv/bin/python ] || uv venv --quiet --python 3.12 .venv; \
-uv pip install --quiet --python .venv/bin/python --editable '.[tpu]'" # the images' own Python may be too old
+uv pip install --quiet --python .venv/bin/python --editable '.[tpu]'" && # the images' own Python may be too old
+    if [ -n "$setup" ]; then on_all "$1" "$2" "$setup"; fi
 }
 
 train() { # NAME ZONE CONFIG WORKDIR [ARGUMENT ...]
@@ -133,16 +134,17 @@ watch() { # NAME ZONE ACCELERATOR CONFIG WORKDIR [ARGUMENT ...]
   done
 }
 
-dry_run='' spot='' queued='' runtime='' recreate='' restarts=5 confirmed=''
+dry_run='' spot='' queued='' runtime='' setup='' recreate='' restarts=5 confirmed=''
 while [ $# -gt 0 ]; do
   case $1 in
     --dry-run) dry_run=1 ;;
     --spot) spot=1 ;;
     --queued) queued=1 ;;
     --recreate) recreate=1 ;;
-    --runtime | --restarts | --confirm)
+    --runtime | --setup | --restarts | --confirm)
       [ $# -ge 2 ] || usage
       case $1 in
+        --setup) setup=$2 ;;
         --runtime) runtime=$2 ;;
         --restarts) restarts=$2 ;;
         --confirm) confirmed=$2 ;;

@@ -125,9 +125,10 @@ def test_installing_unpacks_this_commit_and_makes_an_environment(machine: Machin
     machine.add("gcloud", unpack + WORKER)
     machine.add("python3")
     machine.add("uv")
-    done = tpu_vm(machine, "install", "vm", "zone")
+    done = tpu_vm(machine, "--setup", "touch 'mounted here'", "install", "vm", "zone")
     assert done.returncode == 0, done.stderr
     assert (machine.home / "dsslic_jax" / "launch" / "tpu_vm.sh").is_file()
+    assert (machine.home / "mounted here").is_file()
     assert [call[:3] for call in machine.calls() if call[0] != "gcloud"] == [
         ["python3", "-m", "pip"],
         ["uv", "venv", "--quiet"],

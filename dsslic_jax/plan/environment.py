@@ -16,6 +16,7 @@ STAND_IN_HOST = {
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_WORKER_ID": "0",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # its lock is for devices; planning uses none
 }
 
 

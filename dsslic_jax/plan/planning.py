@@ -29,7 +29,7 @@ def make_plan(config: Any, where: Slice, effort: float, attained: float, search:
         advice = "a smaller train.batch_size or a larger slice may fit"
         if search:
             largest = _search(planner, batch_size, None)
-            advice = f"the largest that was found to fit is {largest.fits}"
+            advice = f"the largest that was found to fit is {largest.fits or 'none'}"
         raise DoesNotFit(
             f"train.batch_size {batch_size} does not fit {where.name} ({error}); {advice}"
         ) from error

@@ -47,7 +47,7 @@ def libtpu() -> None:
     """Stands for the TPU compiler; without it tests are skipped, or fail where DSSLIC_REQUIRE_LIBTPU=1."""
     if importlib.util.find_spec("libtpu") or os.environ.get("TPU_LIBRARY_PATH"):
         return
-    if os.environ.get("DSSLIC_REQUIRE_LIBTPU"):
+    if os.environ.get("DSSLIC_REQUIRE_LIBTPU") == "1":
         pytest.fail("libtpu is not installed")
     pytest.skip("libtpu is not installed (pip install 'dsslic_jax[tpu]')")
 

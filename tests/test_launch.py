@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -331,12 +332,17 @@ def test_slurm_s_warning_stops_training_and_queues_it_again(machine: Machine) ->
         ["bash", SBATCH, CONFIG, "/mnt/run"],
         cwd=ROOT,
         env={**machine.environment, "SLURM_JOB_ID": "7"},
+        start_new_session=True,
     )
-    deadline = time.monotonic() + 30
-    while not (machine.home / "training").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    job.send_signal(signal.SIGUSR1)
-    assert job.wait(30) == 0
+    try:
+        deadline = time.monotonic() + 30
+        while not (machine.home / "training").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait(30) == 0
+    finally:
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(job.pid, signal.SIGKILL)
     assert machine.calls()[-1] == ["scontrol", "requeue", "7"]
 
 

@@ -16,6 +16,7 @@ runtime.prepare()
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
+from dsslic_jax.command_line import parse_flags  # noqa: E402
 from dsslic_jax.errors import DsslicError  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
@@ -39,15 +40,6 @@ def main(arguments: Sequence[str]) -> None:
         _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
-def _parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the command line; a mistake in it or in the configuration it names is told in one line."""
-    try:
-        return flags.FLAGS(list(arguments))
-    except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        print(f"error: {str(error).strip().splitlines()[-1].strip()}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -80,4 +72,4 @@ def _run(workdir: Path) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=parse_flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -40,10 +41,12 @@ def he_std(shape: tuple[int, ...]) -> float:
     return float(np.sqrt(2.0 / np.prod(shape[:-1])))
 
 
-def init_segmentation_state(config: Any) -> SegmentationState:
-    """A fresh state on the host, the same for every device and process."""
+def init_segmentation_state(
+    config: Any, draw: Callable[..., Any] = init_params
+) -> SegmentationState:
+    """A fresh state on the host, the same for every device and process; `draw` as for `init_state`."""
     picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    variables = init_params(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
+    variables = draw(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
     opt_state = jax.device_get(make_optimizer(config).init(variables["params"]))
     stats = variables.get("batch_stats", {})
     return SegmentationState(jnp.zeros((), jnp.int32), variables["params"], stats, opt_state)

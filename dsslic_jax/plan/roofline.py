@@ -65,11 +65,11 @@ class StepTime:
         return self.compute_seconds / self.seconds
 
 
-def step_time(cost: Cost, where: Slice, dtype: str, attained: float = 1.0) -> StepTime:
-    """The roofline of `cost` on a chip of this slice; `dtype` is that of the arithmetic."""
+def step_time(cost: Cost, where: Slice, precision: str, attained: float = 1.0) -> StepTime:
+    """The roofline of `cost` on a chip of this slice; `precision` is that of the arithmetic."""
     chip = where.chip
     peak = chip.bfloat16_flops_per_second
-    if dtype == "float32":
+    if precision == "float32":
         peak = chip.float32_flops_per_second
     sent = sum(collective.sent_bytes for collective in cost.collectives)
     return StepTime(

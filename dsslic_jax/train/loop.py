@@ -16,11 +16,11 @@ from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
+from dsslic_jax.train.distributed import compile_together, stop_requests
 from dsslic_jax.train.evaluation import Evaluation, evaluate
 from dsslic_jax.train.feed import Feed, HostBatch
 from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
-from dsslic_jax.train.preemption import stop_requested
 from dsslic_jax.train.profile import Profile
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks import Task, make_task
@@ -63,15 +63,17 @@ def train(
     )
 
     with ExitStack() as stack:
-        stop = stack.enter_context(stop_requested())
+        stop = stack.enter_context(stop_requests())
         for opened in (checkpoints, monitor, data, tracer):
             stack.enter_context(closing(opened))
         for number in range(start + 1, settings.steps + 1):
             tracer.before(number)
             with jax.transfer_guard("disallow"):  # a hidden copy to or from the host is an error
                 fed = feed.take()
+                if number == start + 1:
+                    step = compile_together(step, state, fed.batch)
                 state, metrics = step(state, fed.batch)
-                last = number == settings.steps or stop.is_set()
+                last = stop(number) or number == settings.steps
                 if not last:
                     feed.look_ahead()
             monitor.record(number, metrics, fed.wait_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -189,27 +188,24 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert any(line.startswith(f"profile: {tmp_path / 'profile'}") for line in before)
     (trace,) = (tmp_path / "profile").rglob("perfetto_trace.json.gz")
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
-    assert any("train_step" in event.get("name", "") for event in events)
+    assert any("step_on_mesh" in event.get("name", "") for event in events)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))  # TensorBoard's
 
 
 def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
+    small_files = ["bash", "-c", 'ulimit -f 20; exec "$@"', "-"]  # of 20 KiB at most
     process = subprocess.run(
-        command(tmp_path, "--config.train.sample_every=0"),
+        [*small_files, *command(tmp_path, "--config.train.sample_every=0")],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
-        preexec_fn=small_files,
     )
     assert process.returncode == 1
-    assert "a checkpoint could not be written" in process.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in process.stderr
+    said = process.stderr.strip().splitlines()[-1]  # before it, whatever threads of Orbax say
+    assert said.startswith("error: a checkpoint could not be written, and there is none before it")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Any key can be set on the command line, e.g. --config.train.batch_size=16 --conf
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +19,20 @@ from ml_collections import config_flags  # noqa: E402
 
 from dsslic_jax.command_line import parse_flags  # noqa: E402
 from dsslic_jax.errors import DsslicError  # noqa: E402
+from dsslic_jax.train import distributed  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _WORKDIR = flags.DEFINE_string("workdir", None, "directory for checkpoints, logs and the model")
 _DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "join the other hosts of a TPU slice or cluster before anything else"
+    "distributed", False, "join the other processes of a TPU slice, Slurm job or GKE job"
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "elsewhere: HOST:PORT of process 0; the port must be free there"
+)
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "elsewhere: how many processes there are")
+_PROCESS = flags.DEFINE_integer("process_id", None, "elsewhere: this process's number, from 0")
+_HEARTBEAT = flags.DEFINE_integer(
+    "heartbeat_timeout", 100, "seconds of silence after which another process counts as dead"
 )
 
 
@@ -38,7 +48,11 @@ def main(arguments: Sequence[str]) -> None:
         _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        distributed.abandon(1)
+    except BaseException:
+        traceback.print_exc()
+        distributed.abandon(distributed.CRASHED)
+    distributed.finish()
 
 
 def _run(workdir: Path) -> None:
@@ -49,8 +63,8 @@ def _run(workdir: Path) -> None:
 
     if _CONFIG.value.task == "compression":
         coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
-    if _DISTRIBUTED.value:
-        jax.distributed.initialize()
+    if _DISTRIBUTED.value or _COORDINATOR.value:
+        distributed.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _HEARTBEAT.value)
     model = train(_CONFIG.value, workdir)
     if model is None or jax.process_index() != 0:
         return

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jax
@@ -19,6 +15,7 @@ from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
+from dsslic_jax.train.distributed import compile_together, stop_requests
 from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.settings import resolve
@@ -53,12 +50,15 @@ def train(config: Any, workdir: Path) -> Path | None:
         f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
     )
 
-    with _stop_requested() as stop, closing(checkpoints), closing(monitor), closing(data):
+    with stop_requests() as stop, closing(checkpoints), closing(monitor), closing(data):
         for number in range(start + 1, config.train.steps + 1):
             batch = next(data)
-            state, metrics = step(state, sharding.put_batch(batch, batch_size, mesh))
+            placed = sharding.put_batch(batch, batch_size, mesh)
+            if number == start + 1:
+                step = compile_together(step, state, placed)
+            state, metrics = step(state, placed)
             monitor.record(number, metrics)
-            last = number == config.train.steps or stop.is_set()
+            last = stop(number) or number == config.train.steps
             # The first step is reported too: waiting for it keeps compilation out of the timing.
             if last or number == start + 1 or number % config.train.log_every == 0:
                 monitor.report()
@@ -87,24 +87,3 @@ def train(config: Any, workdir: Path) -> Path | None:
 def _write_samples(task: Task, state: Any, batch: dict[str, np.ndarray], path: Path) -> None:
     if jax.process_index() == 0:
         samples.write_grid(task.sample(state, batch), path)
-
-
-@contextmanager
-def _stop_requested() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, so that the loop ends after the step it is in.
-
-    Signals reach the main thread only; in another one the event is never set.
-    """
-    stop = threading.Event()
-
-    def request(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = signal.signal(signal.SIGTERM, request)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -16,10 +16,12 @@ from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.label_conv import LabelConv
+from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.pixels import to_network, to_pixels
-from dsslic_jax.train import sharding
+from dsslic_jax.models.vgg import VGG19Features
+from dsslic_jax.train import sharding, steps
 from dsslic_jax.train.mesh import check_batch_size, make_mesh
-from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.segmentation import he_std, init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
 from dsslic_jax.train.steps import make_train_step
@@ -34,14 +36,14 @@ BATCH = {
 
 
 def run(
-    config: Any, devices: int, steps: int = 1, **mesh: int
+    config: Any, devices: int, steps: int = 1, frozen: Any = None, **mesh: int
 ) -> tuple[Any, list[dict[str, float]]]:
     """The state and metrics after `steps` steps on the first `devices` devices."""
     config.mesh.update(mesh)
     config = resolve(config)
     grid = make_mesh(config.mesh, jax.devices()[:devices])
     if config.task == "compression":
-        state, step = init_state(config), make_train_step(config)
+        state, step = init_state(config, frozen), make_train_step(config)
     else:
         state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
     compiled = sharding.compile_step(step, grid, state)
@@ -78,13 +80,22 @@ def batch_norm() -> tuple[Any, list[dict[str, float]]]:
     return run(small_batch_norm(), devices=1, steps=3)
 
 
-@pytest.mark.parametrize("task", ["compression", "segmentation"])
+@pytest.mark.parametrize(
+    ("task", "mesh"),
+    [
+        ("compression", {}),
+        ("compression", {"rows": 2}),
+        ("compression", {"fsdp": 2, "rows": 2}),
+        ("segmentation", {}),
+        ("segmentation", {"fsdp": 2, "rows": 2}),
+    ],
+)
 def test_eight_devices_take_the_step_that_one_takes(
-    task: str, one_device: tuple[Any, list[dict[str, float]]]
+    task: str, mesh: dict[str, int], one_device: tuple[Any, list[dict[str, float]]]
 ) -> None:
     config = small_compression() if task == "compression" else small_segmentation()
     one, losses = one_device if task == "compression" else run(config, devices=1, steps=2)
-    eight, losses_of_eight = run(config, devices=8, steps=2)
+    eight, losses_of_eight = run(config, devices=8, steps=2, **mesh)
     for a, b in zip(losses, losses_of_eight, strict=True):
         for name, value in a.items():
             assert b[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
@@ -92,21 +103,48 @@ def test_eight_devices_take_the_step_that_one_takes(
         difference = largest_difference(weights_that_matter(one), weights_that_matter(eight))
     else:
         difference = largest_difference(one.params, eight.params)
-    print(f"{task}, eight devices against one: weights differ by at most {difference:.1e}")
+    print(f"{task}, eight devices {mesh}: weights differ from one's by at most {difference:.1e}")
     assert difference <= 1e-5
 
 
-def test_eight_devices_share_the_statistics_of_their_whole_batch() -> None:
-    # One step: in a second one, rounding turns the sign of a few |x - x'|, and their gradients with them.
-    (one, losses), (eight, losses_of_eight) = (run(small_batch_norm(), n) for n in (1, 8))
+@pytest.mark.parametrize("mesh", [{}, {"rows": 2}])
+def test_eight_devices_share_the_statistics_of_their_whole_batch(mesh: dict[str, int]) -> None:
+    # One step: in a second one, rounding turns the sign of a few |x - x'|, and their gradients with them. Nor is c
+    # rounded to 8 bits, where a last digit may decide between two grey levels.
+    config = small_batch_norm()
+    config.model.round_compact = False
+    (one, losses), (eight, losses_of_eight) = run(config, 1), run(config, 8, **mesh)
     for name, value in losses[0].items():
         assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
     weights, weights_of_eight = (
         (state.generator_variables, state.discriminator.params) for state in (one, eight)
     )
     difference = largest_difference(weights, weights_of_eight)
-    print(f"batch norm, eight devices against one: weights differ by at most {difference:.1e}")
+    print(
+        f"batch norm, eight devices {mesh}: weights differ from one's by at most {difference:.1e}"
+    )
     assert difference <= 1e-6
+
+
+def test_vgg_distances_and_group_norm_are_the_same_in_bands_of_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    narrow = VGG19Features(widths=(8, 8, 8, 8, 8))
+    monkeypatch.setattr(steps, "VGG19Features", lambda: narrow)
+    picture = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    vgg = init_params(narrow, 3, picture, kernel_std=he_std)["params"]
+    config = small_compression()
+    config.losses.vgg_weight = 10.0
+    config.model.norm = config.discriminator.norm = "group"
+    (one, losses), (eight, losses_of_eight) = (
+        run(config, devices, frozen=vgg, rows=rows, fsdp=rows) for devices, rows in ((1, 1), (8, 2))
+    )
+    assert losses[0]["G/vgg"] > 1
+    for name, value in losses[0].items():
+        assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
+    difference = largest_difference(weights_that_matter(one), weights_that_matter(eight))
+    print(f"VGG and group norm, bands of rows: weights differ by at most {difference:.1e}")
+    assert difference <= 1e-5
 
 
 def weights_that_matter(state: Any) -> Any:

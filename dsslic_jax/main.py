@@ -37,8 +37,8 @@ _HEARTBEAT = flags.DEFINE_integer(
 )
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Trains, then measures held-back pictures where the configuration asks for it."""
+def main(arguments: Sequence[str]) -> int:
+    """Trains, then measures held-back pictures where the configuration asks for it; returns the exit status."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     if "://" in str(_WORKDIR.value):
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
         # Orbax tells each step of each save, and every stack of an error that it raises as well.
         logging.set_verbosity(logging.FATAL)
     try:
-        _run(Path(str(_WORKDIR.value)))
+        finished = _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         distributed.abandon(1)
@@ -55,9 +55,11 @@ def main(arguments: Sequence[str]) -> None:
         traceback.print_exc()
         distributed.abandon(distributed.CRASHED)
     distributed.finish()
+    return 0 if finished else distributed.STOPPED
 
 
-def _run(workdir: Path) -> None:
+def _run(workdir: Path) -> bool:
+    """Returns whether training reached its last step."""
     import jax
 
     from dsslic_jax.codec.settings import coding_settings
@@ -69,11 +71,13 @@ def _run(workdir: Path) -> None:
     if _DISTRIBUTED.value or _COORDINATOR.value:
         distributed.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _HEARTBEAT.value)
     model = train(_CONFIG.value, workdir, evaluation_of(_CONFIG.value), _PROFILE.value)
-    if model is None or jax.process_index() != 0:
-        return
+    if model is None:
+        return False
+    if jax.process_index() != 0:
+        return True
     print(f"model: {model}")
     if not _CONFIG.value.after.evaluate:
-        return
+        return True
     if _CONFIG.value.task == "compression":
         from dsslic_jax.evaluate.held_back import measure_held_back
 
@@ -82,6 +86,7 @@ def _run(workdir: Path) -> None:
         from dsslic_jax.evaluate.segmentation import measure_segmentation
 
         measure_segmentation(_CONFIG.value, model)
+    return True
 
 
 if __name__ == "__main__":

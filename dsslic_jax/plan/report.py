@@ -142,7 +142,9 @@ def _largest(plan: Plan) -> list[str]:
 
 def _assumptions(plan: Plan, chip: Chip) -> list[str]:
     peak = (
-        chip.float32_flops_per_second if plan.precision == "float32" else chip.bfloat16_flops_per_second
+        chip.float32_flops_per_second
+        if plan.precision == "float32"
+        else chip.bfloat16_flops_per_second
     )
     lines = [
         f"Bound: max(FLOPs / {peak / 1e12:g} TFLOP/s, bytes / {chip.memory_bytes_per_second / 1e9:g} GB/s) "

@@ -23,6 +23,7 @@ from dsslic_jax.train import distributed  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _WORKDIR = flags.DEFINE_string("workdir", None, "directory for checkpoints, logs and the model")
+_PROFILE = flags.DEFINE_bool("profile", False, "write a trace of a few steps to WORKDIR/profile")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "join the other processes of a TPU slice, Slurm job or GKE job"
 )
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     if "://" in str(_WORKDIR.value):
         raise app.UsageError("--workdir must be a folder; mount a bucket to use it")
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # Orbax tells each step of each save
+        # Orbax tells each step of each save, and every stack of an error that it raises as well.
+        logging.set_verbosity(logging.FATAL)
     try:
         finished = _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:
@@ -61,13 +63,14 @@ def _run(workdir: Path) -> bool:
     import jax
 
     from dsslic_jax.codec.settings import coding_settings
+    from dsslic_jax.evaluate.during_training import evaluation_of
     from dsslic_jax.train.loop import train
 
     if _CONFIG.value.task == "compression":
         coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
     if _DISTRIBUTED.value or _COORDINATOR.value:
         distributed.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _HEARTBEAT.value)
-    model = train(_CONFIG.value, workdir)
+    model = train(_CONFIG.value, workdir, evaluation_of(_CONFIG.value), _PROFILE.value)
     if model is None:
         return False
     if jax.process_index() != 0:

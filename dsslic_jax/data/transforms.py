@@ -63,6 +63,14 @@ class Framing:
             element = mirrored(element)
         return element
 
+    def centred(self, element: Element) -> Element:
+        """The same view every time, for measuring: resized, then the middle of the picture."""
+        element = resized(element, self._target_size(element, 1.0))
+        if self.crop is None:
+            return element
+        spare_y, spare_x = _spare(element, self.crop)
+        return cropped(element, spare_y // 2, spare_x // 2, self.crop)
+
     def _target_size(self, element: Element, factor: float) -> tuple[int, int]:
         """(height, width) to resample to; never smaller than the crop."""
         height, width = element["labels"].shape

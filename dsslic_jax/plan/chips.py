@@ -28,10 +28,12 @@ class Chip:
     ring_multiple: int  # an axis whose length is a multiple of this closes to a ring
     sources: tuple[str, ...]
 
-    def peak_flops_per_second(self, dtype: str) -> float:
+    def peak_flops_per_second(self, precision: str) -> float:
         """Of arithmetic in "float32" or "bfloat16"."""
         return (
-            self.float32_flops_per_second if dtype == "float32" else self.bfloat16_flops_per_second
+            self.float32_flops_per_second
+            if precision == "float32"
+            else self.bfloat16_flops_per_second
         )
 
 

@@ -22,7 +22,7 @@ def make_plan(config: Any, where: Slice, attained: float, search: bool) -> Plan:
     """
     config = resolve(config)
     planner = make_planner(config, where)
-    batch_size, dtype = config.train.batch_size, config.model.dtype
+    batch_size, precision = config.train.batch_size, config.precision
     try:
         cost, seconds = planner.cost(batch_size)
     except DoesNotFit as error:
@@ -36,14 +36,14 @@ def make_plan(config: Any, where: Slice, attained: float, search: bool) -> Plan:
     return Plan(
         where=where,
         task=config.task,
-        dtype=dtype,
+        precision=precision,
         crop=tuple(config.data.crop),
         mesh=dict(planner.mesh.shape),
         batch_size=batch_size,
         cost=cost,
         compile_seconds=seconds,
-        bound=step_time(cost, where, dtype),
-        expected=step_time(cost, where, dtype, attained),
+        bound=step_time(cost, where, precision),
+        expected=step_time(cost, where, precision, attained),
         largest=_search(planner, batch_size, cost.reserved_bytes) if search else None,
     )
 

@@ -19,7 +19,7 @@ class Plan:
 
     where: Slice
     task: str
-    dtype: str
+    precision: str
     crop: tuple[int, int]
     mesh: dict[str, int]
     batch_size: int  # global
@@ -42,7 +42,7 @@ def as_json(plan: Plan) -> str:
         "chips": plan.where.chips,
         "estimate": plan.estimate,
         "task": plan.task,
-        "dtype": plan.dtype,
+        "precision": plan.precision,
         "crop": plan.crop,
         "mesh": plan.mesh,
         "batch_size": plan.batch_size,
@@ -107,7 +107,7 @@ def as_text(plan: Plan) -> str:
         for kind, count, size, sent in totals(cost.collectives)
     ]
     lines = [
-        f"{where.name}: {where.chips} chip(s), {mesh}; {plan.task}, {plan.dtype}",
+        f"{where.name}: {where.chips} chip(s), {mesh}; {plan.task}, {plan.precision}",
         f"batch            {plan.batch_size}, {plan.batch_size / where.chips:g} a chip, of {height}x{width}",
         f"memory of a chip {cost.reserved_bytes / GIB:.2f} of {chip.memory_bytes / GIB:.1f} GiB: "
         f"arguments {cost.argument_bytes / GIB:.2f}, temporaries {cost.temporary_bytes / GIB:.2f}, "
@@ -141,7 +141,7 @@ def _largest(plan: Plan) -> list[str]:
 
 
 def _assumptions(plan: Plan, chip: Chip) -> list[str]:
-    peak = chip.peak_flops_per_second(plan.dtype)
+    peak = chip.peak_flops_per_second(plan.precision)
     lines = [
         f"Bound: max(FLOPs / {peak / 1e12:g} TFLOP/s, bytes / {chip.memory_bytes_per_second / 1e9:g} GB/s) "
         f"+ bytes sent / {plan.where.link_bytes_per_second / 1e9:g} GB/s, nothing overlapped.",

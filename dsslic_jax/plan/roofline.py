@@ -65,12 +65,12 @@ class StepTime:
         return self.compute_seconds / self.seconds
 
 
-def step_time(cost: Cost, where: Slice, dtype: str, attained: float = 1.0) -> StepTime:
-    """The roofline of `cost` on a chip of this slice; `dtype` is that of the arithmetic."""
+def step_time(cost: Cost, where: Slice, precision: str, attained: float = 1.0) -> StepTime:
+    """The roofline of `cost` on a chip of this slice; `precision` is that of the arithmetic."""
     chip = where.chip
     sent = sum(collective.sent_bytes for collective in cost.collectives)
     return StepTime(
-        compute_seconds=cost.flops / chip.peak_flops_per_second(dtype),
+        compute_seconds=cost.flops / chip.peak_flops_per_second(precision),
         memory_seconds=cost.bytes_accessed / chip.memory_bytes_per_second,
         collective_seconds=sent / where.link_bytes_per_second if sent else 0.0,
         attained=attained,

@@ -90,27 +90,34 @@ def abandon(status: int) -> NoReturn:
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[int], bool]]:
-    """Gives a function that tells, after step number so-and-so, whether SIGTERM asks the run to end with it.
+    """Gives a function that tells, after step number so-and-so, whether a signal asks the run to end with it.
 
-    In a run of several processes a SIGTERM to one of them ends all, after the same step; each must ask at every step.
-    Signals reach the main thread only: in another one, without other processes, the answer is always no.
+    That is SIGTERM, or SIGUSR1, which Slurm sends in time for `#SBATCH --signal=USR1@120`. In a run of several
+    processes a signal to one of them ends all, after the same step; each must ask at every step. Signals reach the
+    main thread only: in another one, without other processes, the answer is always no.
     """
     import jax
     from jax.experimental import multihost_utils
 
-    if jax.distributed.is_initialized():  # JAX has its own handler then
-        yield multihost_utils.reached_preemption_sync_point
-        return
     stop = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda step: False
-        return
-    previous = signal.signal(signal.SIGTERM, request)
+    def forward(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    together = jax.distributed.is_initialized()  # JAX has its own handler of SIGTERM then
+    handlers = {} if together else {signal.SIGTERM: request}
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for signal_number, handler in {**handlers, signal.SIGUSR1: forward}.items():
+            previous[signal_number] = signal.signal(signal_number, handler)
     try:
-        yield lambda step: stop.is_set()
+        if together:
+            yield multihost_utils.reached_preemption_sync_point
+        else:
+            yield lambda step: stop.is_set()
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for signal_number, before in previous.items():
+            signal.signal(signal_number, before)

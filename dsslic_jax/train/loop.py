@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+from jax.sharding import Mesh
 
 from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
@@ -16,26 +17,34 @@ from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.distributed import compile_together, stop_requests
+from dsslic_jax.train.evaluation import Evaluation, evaluate
+from dsslic_jax.train.feed import Feed, HostBatch
 from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
+from dsslic_jax.train.profile import Profile
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks import Task, make_task
 
 
-def train(config: Any, workdir: Path) -> Path | None:
-    """Trains `config` in `workdir`, going on from its newest checkpoint.
+def train(
+    config: Any, workdir: Path, evaluation: Evaluation | None = None, profile: bool = False
+) -> Path | None:
+    """Trains `config` in `workdir`, going on from its newest whole checkpoint.
 
-    Returns the model directory, or None where SIGTERM ended the run early (state and model are saved).
+    `evaluation` is what to measure every train.evaluate_every steps; `profile` traces a few steps into WORKDIR/profile.
+    Returns the model directory, or None where a signal ended the run early (state and model are saved).
     """
     config = resolve(config)
+    settings, batch_size = config.train, config.train.batch_size
     mesh = make_mesh(config.mesh)
-    batch_size = config.train.batch_size
     check_batch_size(batch_size, mesh)
     task = make_task(config, class_table(config.data.classes))
     source = open_source(config.data, config.data.train_split)
     claim(workdir, config)
-    checkpoints = Checkpoints(workdir / CHECKPOINTS, config.train.keep)
-    state, start = checkpoints.restore(task.state, sharding.state_sharding(task.state, mesh))
+    checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
+    start = checkpoints.latest_step
+    shardings = sharding.state_sharding(task.state, mesh)
+    state, unreported = checkpoints.restore(start, task.state, shardings)
     data = train_iterator(
         config.data,
         batch_size=batch_size,
@@ -44,46 +53,89 @@ def train(config: Any, workdir: Path) -> Path | None:
         positions=positions_of_host(batch_size, mesh, jax.process_index()),
         source=source,
     )
+    feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
     step = sharding.compile_step(task.step, mesh, task.state)
-    monitor = Monitor(workdir / "tensorboard", config.train.steps, batch_size)
+    monitor = Monitor(workdir, settings, start, unreported)
+    keeper = _Keeper(settings, workdir, mesh, task, evaluation, monitor, checkpoints)
+    tracer = Profile(workdir / "profile" if profile else None, first=start + 2)
     print(
         f"training on {mesh.size} {jax.default_backend()} device(s) from step {start}", flush=True
     )
 
-    with stop_requests() as stop, closing(checkpoints), closing(monitor), closing(data):
-        for number in range(start + 1, config.train.steps + 1):
-            batch = next(data)
-            placed = sharding.put_batch(batch, batch_size, mesh)
-            if number == start + 1:
-                step = compile_together(step, state, placed)
-            state, metrics = step(state, placed)
-            monitor.record(number, metrics)
-            last = stop(number) or number == config.train.steps
-            # The first step is reported too: waiting for it keeps compilation out of the timing.
-            if last or number == start + 1 or number % config.train.log_every == 0:
-                monitor.report()
-            if config.train.sample_every and number % config.train.sample_every == 0:
-                with monitor.clock.pause():
-                    whole = sharding.on_host(state, mesh)
-                    _write_samples(task, whole, batch, workdir / "samples" / f"{number:08d}.png")
-            if last or number % config.train.save_every == 0:
-                monitor.check()  # never save what is not finite
-                with monitor.clock.pause():
-                    checkpoints.save(number, state)
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_requests())
+        for opened in (checkpoints, monitor, data, tracer):
+            stack.enter_context(closing(opened))
+        for number in range(start + 1, settings.steps + 1):
+            tracer.before(number)
+            with jax.transfer_guard("disallow"):  # a hidden copy to or from the host is an error
+                fed = feed.take()
+                if number == start + 1:
+                    step = compile_together(step, state, fed.batch)
+                state, metrics = step(state, fed.batch)
+                last = stop(number) or number == settings.steps
+                if not last:
+                    feed.look_ahead()
+            monitor.record(number, metrics, fed.wait_s)
+            tracer.after(number, metrics)
+            keeper.after_step(number, state, fed.host, last)
             if last:
                 break
+        if best := checkpoints.best_step:
+            keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best")
+
+    directory = keeper.export(state, "model")
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
-    directory = workdir / "model"
-    whole = sharding.on_host(state, mesh)
-    if jax.process_index() == 0:
-        bundles.save(task.bundle(whole), directory)
-    if int(state.step) < config.train.steps:
-        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
+    if (reached := int(state.step)) < settings.steps:
+        print(f"stopped at step {reached}; the same command goes on from there", flush=True)
         return None
     return directory
 
 
-def _write_samples(task: Task, state: Any, batch: dict[str, np.ndarray], path: Path) -> None:
-    if jax.process_index() == 0:
-        samples.write_grid(task.sample(state, batch), path)
+@dataclass(frozen=True)
+class _Keeper:
+    """What is kept of a run: reports with what is measured, samples, checkpoints, models. Every host must call it."""
+
+    settings: Any
+    workdir: Path
+    mesh: Mesh
+    task: Task
+    evaluation: Evaluation | None
+    monitor: Monitor
+    checkpoints: Checkpoints
+
+    def after_step(self, number: int, state: Any, batch: HostBatch, last: bool) -> None:
+        """Does what is due after a step, which had `batch`; saves after the last in any case."""
+        settings, monitor = self.settings, self.monitor
+        evaluated: dict[str, float] = {}
+        if self.evaluation is not None and _due(number, settings.evaluate_every):
+            with monitor.pause():
+                whole = sharding.on_host(state, self.mesh)
+                evaluated = evaluate(self.evaluation, self.task.bundle, whole)
+        if evaluated or number in (1, settings.steps) or _due(number, settings.log_every):
+            monitor.report(number, evaluated)
+        if _due(number, settings.sample_every):
+            with monitor.pause():
+                self._write_samples(number, sharding.on_host(state, self.mesh), batch)
+        if last or _due(number, settings.save_every):
+            unreported = monitor.unreported()  # what is not finite is refused here
+            with monitor.pause():
+                self.checkpoints.save(number, state, unreported, monitor.quality)
+
+    def export(self, state: Any, name: str) -> Path:
+        """Writes the model of a state as WORKDIR/name."""
+        whole = sharding.on_host(state, self.mesh)
+        if jax.process_index() == 0:
+            bundles.save(self.task.bundle(whole), self.workdir / name)
+        return self.workdir / name
+
+    def _write_samples(self, number: int, state: Any, batch: HostBatch) -> None:
+        if jax.process_index() == 0:
+            path = self.workdir / "samples" / f"{number:08d}.png"
+            samples.write_grid(self.task.sample(state, batch), path)
+
+
+def _due(number: int, every: int) -> bool:
+    """Whether something done every so many steps (0: never) is done after step `number`."""
+    return every > 0 and number % every == 0

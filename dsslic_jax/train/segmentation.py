@@ -13,20 +13,27 @@ from flax import struct
 
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.pixels import to_network
-from dsslic_jax.models.segnet import build_segnet, full_size, to_labels
+from dsslic_jax.models.segnet import SegNetOutput, build_segnet, full_size, to_labels
 from dsslic_jax.train.losses import Metrics
+from dsslic_jax.train.recompute import recomputed
 from dsslic_jax.train.state import make_optimizer
 from dsslic_jax.train.steps import Batch, TrainStep
 
 
 class SegmentationState(struct.PyTreeNode):
-    """What a step needs: parameters, running batch statistics and the optimiser's state."""
+    """What a step needs: parameters, batch statistics, the optimiser's state; the average of the first two, or None."""
 
     step: jax.Array
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
+    average: Any = None
     frozen: Any = None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What SegNet's `apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def he_std(shape: tuple[int, ...]) -> float:
@@ -61,9 +68,12 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
         for void in void_ids:
             labelled *= labels != void
 
+        def segment(params: Any) -> tuple[SegNetOutput, Any]:
+            variables = {**state.variables, "params": params}
+            return model.apply(variables, picture, train=True, mutable=["batch_stats"])
+
         def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
-            variables = {"params": params, "batch_stats": state.batch_stats}
-            output, changed = model.apply(variables, picture, train=True, mutable=["batch_stats"])
+            output, changed = recomputed(segment, config.train.recompute)(params)
             main = cross_entropy(output.logits, labels, labelled)
             auxiliary = cross_entropy(output.auxiliary, labels, labelled)
             total = main + config.losses.auxiliary_weight * auxiliary

@@ -7,6 +7,8 @@ from typing import Any
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import segnet
+from dsslic_jax.train import recompute
+from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.mesh import REST
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -17,7 +19,6 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "model.label_conv": ("auto", "dense", "lookup"),
         "model.upsampling": ("bilinear", "bilinear_corners"),
         "model.colour": ("rgb", "ycbcr"),
-        "model.dtype": ("float32", "bfloat16"),
         "discriminator.norm": ("instance", "group", "none"),
         "losses.gan": ("log", "least_squares"),
         "losses.ssim": ("poster", "reference"),
@@ -28,10 +29,14 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "segmentation": {
         "model.backbone": tuple(segnet.STAGES),
         "model.norm": ("batch", "group"),
-        "model.dtype": ("float32", "bfloat16"),
     },
 }
-AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep")
+SHARED_CHOICES = {
+    "optimizer.name": ("adam", "sgd"),
+    "train.recompute": ("nothing", *recompute.POLICIES),
+}
+PRECISIONS = ("float32", "bfloat16")
+AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep", "evaluate_pictures")
 
 
 def resolve(config: Any) -> Any:
@@ -42,13 +47,15 @@ def resolve(config: Any) -> Any:
     config = config.copy_and_resolve_references().unlock()
     if config.task not in CHOICES:
         raise ConfigError(f"task must be one of {', '.join(CHOICES)}, not {config.task!r}")
-    for key, known in {**CHOICES[config.task], "optimizer.name": ("adam", "sgd")}.items():
+    if config.precision not in PRECISIONS:
+        raise ConfigError(
+            f"precision must be one of {', '.join(PRECISIONS)}, not {config.precision!r}"
+        )
+    for key, known in {**CHOICES[config.task], **SHARED_CHOICES}.items():
         section, name = key.split(".")
         if (value := config[section][name]) not in known:
             raise ConfigError(f"{key} must be one of {', '.join(map(str, known))}, not {value!r}")
-    for name in AT_LEAST_ONE:
-        if config.train[name] < 1:
-            raise ConfigError(f"train.{name} must be at least 1, not {config.train[name]}")
+    _check_train(config.train)
     classes = class_table(config.data.classes)
     _check_classes(config, classes)
     _check_crop(config)
@@ -59,6 +66,18 @@ def resolve(config: Any) -> Any:
             "lossless pictures"
         )
     return config.lock()
+
+
+def _check_train(train: Any) -> None:
+    for name in AT_LEAST_ONE:
+        if train[name] < 1:
+            raise ConfigError(f"train.{name} must be at least 1, not {train[name]}")
+    if not 0 <= train.ema_decay < 1:
+        raise ConfigError(f"train.ema_decay must be in [0, 1), not {train.ema_decay}")
+    if train.best_metric.startswith(EVALUATED) and not train.evaluate_every:
+        raise ConfigError(
+            f"train.best_metric {train.best_metric!r} is measured every train.evaluate_every steps: set that"
+        )
 
 
 def _check_classes(config: Any, classes: ClassTable) -> None:

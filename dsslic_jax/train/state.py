@@ -33,18 +33,20 @@ class Player(struct.PyTreeNode):
 class TrainState(struct.PyTreeNode):
     """Everything a step needs.
 
-    `batch_stats` are the generator's running statistics, {} where its norm keeps none. `frozen` holds weights that are
-    never updated nor saved (VGG19), or None.
+    `batch_stats` are the generator's running statistics, {} where its norm keeps none. `average` follows the
+    generator's variables (train.ema_decay), or is None. `frozen` holds weights that are never updated nor saved
+    (VGG19), or None.
     """
 
     step: jax.Array
     generator: Player
     batch_stats: Any
     discriminator: Player
+    average: Any = None
     frozen: Params = None
 
     @property
-    def generator_variables(self) -> dict[str, Any]:
+    def variables(self) -> dict[str, Any]:
         """What `CoarseModel.apply` takes."""
         return {"params": self.generator.params, "batch_stats": self.batch_stats}
 
@@ -87,7 +89,7 @@ def discriminator_model(config: Any) -> MultiScaleDiscriminator:
         layers=settings.layers,
         scales=settings.scales,
         norm=settings.norm,
-        dtype=jnp.dtype(config.model.dtype),
+        dtype=jnp.dtype(config.precision),
     )
 
 

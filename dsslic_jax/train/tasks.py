@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.segnet import build_segnet, to_labels
 from dsslic_jax.models.vgg import load_vgg
 from dsslic_jax.train import samples
+from dsslic_jax.train.averaging import begin_average, exported_variables, with_average
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.state import init_state
 from dsslic_jax.train.steps import make_train_step
@@ -37,7 +38,11 @@ class Task:
 def make_task(config: Any, classes: ClassTable) -> Task:
     """The task that `config.task` names."""
     make = {"compression": _compression, "segmentation": _segmentation}[config.task]
-    return make(config, classes)
+    task = make(config, classes)
+    if not config.train.ema_decay:
+        return task
+    step = with_average(task.step, config.train.ema_decay)
+    return replace(task, state=begin_average(task.state), step=step)
 
 
 def _compression(config: Any, classes: ClassTable) -> Task:
@@ -50,7 +55,7 @@ def _compression(config: Any, classes: ClassTable) -> Task:
 
     def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
         image, labels = batch["image"][:SAMPLES], batch["labels"][:SAMPLES]
-        compact, coarse = jax.device_get(run(state.generator_variables, image, labels))
+        compact, coarse = jax.device_get(run(exported_variables(state), image, labels))
         height, width = labels.shape[1:]
         return [
             [
@@ -65,7 +70,7 @@ def _compression(config: Any, classes: ClassTable) -> Task:
 
     def bundle(state: Any) -> Bundle:
         weights: dict[str, np.ndarray] = {}
-        for collection in jax.device_get(state.generator_variables).values():
+        for collection in jax.device_get(exported_variables(state)).values():
             for name, tree in collection.items():
                 weights |= flatten(tree, name)
         return Bundle(
@@ -85,21 +90,20 @@ def _segmentation(config: Any, classes: ClassTable) -> Task:
     model = build_segnet(config.model)
 
     @jax.jit
-    def run(params: Any, stats: Any, image: jax.Array) -> jax.Array:
-        output = model.apply({"params": params, "batch_stats": stats}, to_network(image))
+    def run(variables: Any, image: jax.Array) -> jax.Array:
+        output = model.apply(variables, to_network(image))
         return to_labels(output.logits, classes.void_ids)
 
     def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
         image, labels = batch["image"][:SAMPLES], batch["labels"][:SAMPLES]
-        found = jax.device_get(run(state.params, state.batch_stats, image))
+        found = jax.device_get(run(exported_variables(state), image))
         return [
             [x, samples.colour_labels(s, classes), samples.colour_labels(f, classes)]
             for x, s, f in zip(image, labels, found, strict=True)
         ]
 
     def bundle(state: Any) -> Bundle:
-        weights = flatten(jax.device_get(state.params), "segnet/params")
-        weights |= flatten(jax.device_get(state.batch_stats), "segnet/batch_stats")
+        weights = flatten(jax.device_get(exported_variables(state)), "segnet")
         return Bundle(
             classes=classes,
             model=None,
@@ -122,6 +126,7 @@ def _provenance(config: Any, state: Any) -> dict[str, Any]:
     return {
         "steps": int(state.step),
         "batch_size": config.train.batch_size,
+        "ema_decay": config.train.ema_decay,
         "seed": config.seed,
         "trained_on": config.data.description,
         "terms": config.data.terms,

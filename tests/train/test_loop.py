@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import gzip
+import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from PIL import Image
 from dsslic_jax import bundle
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
+from dsslic_jax.train.checkpoint import claim
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.settings import resolve
 from tests.configurations import small_compression, small_segmentation
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.conftest import ROOT
+from tests.train.reports import assert_each_report_is_there_once, json_lines, without_times
+from tests.train.runs import assert_same_weights, command, environment
 
 
 class StoppedHere(Exception):
@@ -33,62 +35,72 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the loop die right before step `step` + 1."""
     record = Monitor.record
 
-    def dying(self: Monitor, number: int, metrics: Any) -> None:
+    def dying(self: Monitor, number: int, *recorded: Any) -> None:
         if number == step + 1:
             raise StoppedHere
-        record(self, number, metrics)
+        record(self, number, *recorded)
 
     monkeypatch.setattr(Monitor, "record", dying)
 
 
 @pytest.mark.parametrize(
-    ("task", "model"),
-    [("compression", {}), ("compression", {"norm": "batch"}), ("segmentation", {})],
+    ("task", "model", "ema_decay"),
+    [
+        ("compression", {}, 0.0),
+        ("compression", {"norm": "batch"}, 0.9),
+        ("segmentation", {}, 0.9),
+    ],
 )
-def test_stopping_and_resuming_gives_bit_identical_weights(
-    task: str, model: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_stopped_and_resumed_run_is_as_if_never_stopped(
+    task: str,
+    model: dict[str, str],
+    ema_decay: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make = small_compression if task == "compression" else small_segmentation
-    config = make(steps=4, save_every=2)
+    config = make(steps=6, save_every=3, log_every=2, ema_decay=ema_decay)
     config.model.update(model)
     whole = loop.train(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        stop_after(3, patch)  # the checkpoint of step 2 is the newest
+        stop_after(5, patch)  # the newest checkpoint is that of step 3, the newest report of step 4
         with pytest.raises(StoppedHere):
             loop.train(config, tmp_path / "parts")
+    assert [report["step"] for report in json_lines(tmp_path / "parts")] == [1, 2, 4]
     assert not (tmp_path / "parts" / "model").exists()
     parts = loop.train(config, tmp_path / "parts")
-    assert whole is not None and parts is not None
-    expected, resumed = bundle.load(whole).weights, bundle.load(parts).weights
-    assert expected.keys() == resumed.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(resumed[name], array, err_msg=name)
-    has_statistics = any(name.endswith("/mean") for name in expected)
+    assert_same_weights(whole, parts)
+    has_statistics = any(name.endswith("/mean") for name in bundle.load(parts).weights)
     assert has_statistics == (config.model.norm == "batch")
+    # Step 3 was in no report yet when it was saved: it is in that of step 4 all the same.
+    expected = without_times(json_lines(tmp_path / "whole"))
+    assert [report["step"] for report in expected] == [1, 2, 4, 6]
+    assert without_times(json_lines(tmp_path / "parts")) == expected
+    assert_each_report_is_there_once(tmp_path / "parts")
 
 
 def test_a_work_directory_of_other_settings_is_refused(tmp_path: Path) -> None:
     other = small_compression()
     other.optimizer.learning_rate = 1.0
-    loop.claim(tmp_path, resolve(other))  # nothing was trained with it yet: it may be corrected
-    loop.claim(tmp_path, resolve(small_compression()))
+    claim(tmp_path, resolve(other))  # nothing was trained with it yet: it may be corrected
+    claim(tmp_path, resolve(small_compression()))
     (tmp_path / "checkpoints" / "2").mkdir(parents=True)
     other = small_compression()
     other.model.finenet_width = 8
     with pytest.raises(ConfigError, match=r"model.finenet_width \(was 4, now 8\)"):
-        loop.claim(tmp_path, resolve(other))
+        claim(tmp_path, resolve(other))
     moved = small_compression(log_every=1)
     moved.data.root = "/elsewhere"
-    loop.claim(tmp_path, resolve(moved))
+    claim(tmp_path, resolve(moved))
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_name(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path, steps=10, batch_size=1)
+    monitor = Monitor(tmp_path, small_compression().train)
     for step in range(1, 5):
         value = jax.numpy.float32(np.nan if step >= 3 else 1.0)
-        monitor.record(step, {"G/l1": value, "G/gan": jax.numpy.float32(1.0)})
+        monitor.record(step, {"G/l1": value, "G/gan": jax.numpy.float32(1.0)}, 0.0)
     with pytest.raises(TrainingStopped, match="step 3: G/l1 is nan"):
-        monitor.report()
+        monitor.report(4, {})
     monitor.close()
 
 
@@ -125,6 +137,8 @@ def test_samples_logs_and_model_are_written(tmp_path: Path) -> None:
         ("data.crop", (60, 64), "must be multiples of 8, at least 32"),
         ("data.crop", (24, 64), "must be multiples of 8, at least 32"),
         ("train.log_every", 0, "train.log_every must be at least 1"),
+        ("train.ema_decay", 1.0, r"train.ema_decay must be in \[0, 1\)"),
+        ("train.best_metric", "eval/psnr_rgb_db", "measured every train.evaluate_every steps"),
         ("after.evaluate", True, "embedded scenes"),
         ("model.classes", 3, "model.classes is 3"),
         ("task", "colouring", "task must be one of"),
@@ -143,22 +157,12 @@ def test_bad_settings_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def command(workdir: Path, *settings: str) -> list[str]:
-    config = "--config=configs/quickstart.py:tiny"
-    base = [sys.executable, "-m", "dsslic_jax.main", config, f"--workdir={workdir}"]
-    return [*base, "--config.after.evaluate=False", *settings]
-
-
-def environment() -> dict[str, str]:
-    """The command's own: one device, the tests' compilation cache."""
-    cache = jax.config.jax_compilation_cache_dir
-    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    flags = "--xla_backend_optimization_level=0"
-    return {**kept, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(cache)}
-
-
-def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    settings = ("--config.train.steps=100000", "--config.train.save_every=100000")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    settings = ["--config.train.steps=100000", "--config.train.save_every=100000"]
+    settings += ["--profile"] if number == signal.SIGUSR1 else []
     process = subprocess.Popen(
         command(tmp_path, *settings, "--config.train.sample_every=0"),
         cwd=ROOT,
@@ -168,16 +172,40 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
         text=True,
     )
     assert process.stdout is not None
+    before = []
     for line in process.stdout:
-        if line.startswith("step 4/"):
+        before.append(line)
+        if line.startswith("step 6/"):
             break
-    time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 75, said
     (saved,) = (p for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit())
-    assert int(saved.name) >= 4
+    assert int(saved.name) >= 6
     assert f"stopped at step {saved.name}" in said
+    if number != signal.SIGUSR1:
+        return
+    assert any(line.startswith(f"profile: {tmp_path / 'profile'}") for line in before)
+    (trace,) = (tmp_path / "profile").rglob("perfetto_trace.json.gz")
+    events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    assert any("step_on_mesh" in event.get("name", "") for event in events)
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))  # TensorBoard's
+
+
+def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
+    small_files = ["bash", "-c", 'ulimit -f 20; exec "$@"', "-"]  # of 20 KiB at most
+    process = subprocess.run(
+        [*small_files, *command(tmp_path, "--config.train.sample_every=0")],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 1
+    said = process.stderr.strip().splitlines()[-1]  # before it, whatever threads of Orbax say
+    assert said.startswith("error: a checkpoint could not be written, and there is none before it")
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,9 @@ def test_their_checkpoint_is_restored_on_another_mesh(
     mesh = make_mesh(config.mesh, jax.devices()[:devices])
     task = make_task(resolve(config), class_table("scenes"))
     with closing(Checkpoints(undisturbed / CHECKPOINTS, keep=9)) as checkpoints:
-        state, step = checkpoints.restore(task.state, sharding.state_sharding(task.state, mesh))
+        step = checkpoints.latest_step
+        shardings = sharding.state_sharding(task.state, mesh)
+        state, _ = checkpoints.restore(step, task.state, shardings)
     assert step == int(state.step) == 8
     assert {leaf.sharding.mesh for leaf in jax.tree.leaves(state)} == {mesh}
     got = task.bundle(sharding.on_host(state, mesh)).weights

@@ -117,7 +117,7 @@ def test_eight_devices_share_the_statistics_of_their_whole_batch(mesh: dict[str,
     for name, value in losses[0].items():
         assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
     weights, weights_of_eight = (
-        (state.generator_variables, state.discriminator.params) for state in (one, eight)
+        (state.variables, state.discriminator.params) for state in (one, eight)
     )
     difference = largest_difference(weights, weights_of_eight)
     print(
@@ -259,7 +259,7 @@ def test_a_model_directory_infers_what_training_s_samples_show(
     labels, picture = BATCH["labels"][:1], to_network(jnp.asarray(BATCH["image"][:1]))
     infer = jax.jit(build_coarse_model(loaded.model).apply)
     made = infer(loaded.coarse_variables(), labels.astype(np.int32), picture)
-    trained = infer(state.generator_variables, labels.astype(np.int32), picture)
+    trained = infer(state.variables, labels.astype(np.int32), picture)
     np.testing.assert_array_equal(made.coarse, trained.coarse)
     fresh = {**loaded.coarse_variables(), "batch_stats": init_state(config).batch_stats}
     assert np.abs(infer(fresh, labels.astype(np.int32), picture).coarse - made.coarse).max() > 1e-4

@@ -1,0 +1,111 @@
+"""During training: a few held-back pictures are really coded, or segmented, by the model as it is then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.codec import container
+from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.coders import coder_set
+from dsslic_jax.codec.predictor import Segmenter
+from dsslic_jax.codec.settings import coding_settings
+from dsslic_jax.data.elements import Element
+from dsslic_jax.data.sources import open_source
+from dsslic_jax.data.transforms import Framing
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.evaluate.segmentation import agreement
+from dsslic_jax.metrics import bits_per_pixel, psnr_rgb_db
+
+
+class CodedPictures:
+    """Rate and distortion by layer, means over `train.evaluate_pictures` pictures of `data.eval_split`.
+
+    Pictures are coded with the model's own settings (`config.coding`) and the label maps they came with. Rates are
+    lengths of streams, header included; distortions those of pixels decoded from them.
+    """
+
+    names: tuple[str, ...] = (
+        "eval/bits_per_pixel_s",
+        "eval/bits_per_pixel_c",  # s and c
+        "eval/bits_per_pixel",  # the whole stream
+        "eval/psnr_upsampled_rgb_db",
+        "eval/psnr_coarse_rgb_db",  # x'
+        "eval/psnr_rgb_db",
+    )
+
+    def __init__(self, config: Any) -> None:
+        """Reads the pictures.
+
+        Raises:
+          CoderUnavailable: a layer coder is missing.
+          ConfigError: label maps are to be made at the decoder, for which there is no SegNet yet.
+          DataError: the pictures cannot be read.
+        """
+        settings = coding_settings(config.coding)
+        coder_set(settings.codecs)
+        if settings.labels == "decoder":
+            raise ConfigError(
+                'train.evaluate_every cannot code with coding.labels "decoder": the SegNet is joined after training; '
+                'train with "sent"'
+            )
+        self._elements = held_back(config)
+
+    def __call__(self, bundle: Bundle) -> dict[str, float]:
+        """The values of `names` for one model."""
+        codec = Codec(bundle, bundle.coding["codecs"])
+        rows = [_coded(codec, element) for element in self._elements]
+        return dict(zip(self.names, np.mean(rows, axis=0).tolist(), strict=True))
+
+
+def _coded(codec: Codec, element: Element) -> tuple[float, ...]:
+    """The values of `CodedPictures.names` for one picture."""
+    picture = element["image"]
+    size = picture.shape[:2]
+    data = codec.encode(picture, element["labels"])
+    lengths = container.layer_lengths(data)
+    s = lengths["header"] + lengths.get("s", 0)
+    decoded = codec.decode(data)
+    assert decoded.coarse is not None and decoded.picture is not None
+    return (
+        bits_per_pixel(s, *size),
+        bits_per_pixel(s + lengths["c"], *size),
+        bits_per_pixel(len(data), *size),
+        psnr_rgb_db(picture, codec.upsample(decoded)),
+        psnr_rgb_db(picture, decoded.coarse),
+        psnr_rgb_db(picture, decoded.picture),
+    )
+
+
+class SegmentedPictures:
+    """SegNet's pixel accuracy and mean IoU over `train.evaluate_pictures` pictures of `data.eval_split`."""
+
+    names: tuple[str, ...] = ("eval/pixel_accuracy", "eval/mean_iou")
+
+    def __init__(self, config: Any) -> None:
+        """Reads the pictures; raises DataError."""
+        self._elements = held_back(config)
+
+    def __call__(self, bundle: Bundle) -> dict[str, float]:
+        """The values of `names` for one model."""
+        pairs = ((element["image"], element["labels"]) for element in self._elements)
+        found = agreement(pairs, Segmenter(bundle), bundle.classes)
+        return dict(zip(self.names, (found.pixel_accuracy, found.mean_iou), strict=True))
+
+
+def held_back(config: Any) -> list[Element]:
+    """The pictures to measure on, spread evenly over `data.eval_split`, their middle cut to `data.crop`."""
+    source = open_source(config.data, config.data.eval_split)
+    count = min(config.train.evaluate_pictures, len(source))
+    chosen = [i * len(source) // count for i in range(count)]
+    framing = Framing.from_config(config.data)
+    return [framing.centred(source[i]) for i in chosen]
+
+
+def evaluation_of(config: Any) -> CodedPictures | SegmentedPictures | None:
+    """What `config` asks to be measured while it is trained, or None."""
+    if not config.train.evaluate_every:
+        return None
+    return CodedPictures(config) if config.task == "compression" else SegmentedPictures(config)

@@ -1,0 +1,34 @@
+"""Whole runs: the command that starts one, and comparing what two of them made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from dsslic_jax import bundle
+
+
+def command(workdir: Path, *settings: str) -> list[str]:
+    config = "--config=configs/quickstart.py:tiny"
+    base = [sys.executable, "-m", "dsslic_jax.main", config, f"--workdir={workdir}"]
+    return [*base, "--config.after.evaluate=False", *settings]
+
+
+def environment() -> dict[str, str]:
+    """The command's own: one device, the tests' compilation cache."""
+    cache = jax.config.jax_compilation_cache_dir
+    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    flags = "--xla_backend_optimization_level=0"
+    return {**kept, "XLA_FLAGS": flags, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+
+
+def assert_same_weights(model: Path | None, other: Path | None) -> None:
+    assert model is not None and other is not None
+    expected, weights = bundle.load(model).weights, bundle.load(other).weights
+    assert expected.keys() == weights.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(weights[name], array, err_msg=name)

@@ -10,13 +10,10 @@ from __future__ import annotations
 from ml_collections import ConfigDict, config_dict
 
 
-def _shared() -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0  # weights, data order and augmentation all follow from it
-
-    config.data = data = ConfigDict()
-    data.kind = "folders"  # "folders", "tfds" or "scenes" (embedded, generated on the fly)
-    data.root = ""  # folders: the directory that holds the splits
+def _data() -> ConfigDict:
+    data = ConfigDict()
+    data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
+    data.root = ""  # folders: the directory of the splits; records: what `dsslic prepare` wrote
     data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
     data.builder = ""  # tfds: builder name, e.g. "ade20k_150" or "cityscapes"
     data.data_dir = ""  # tfds: where prepared data sets lie
@@ -39,6 +36,17 @@ def _shared() -> ConfigDict:
     data.scenes_size = (128, 128)  # scenes: (height, width) in pixels
     data.scenes_train = 2048  # scenes: how many training scenes there are
     data.scenes_test = 8  # scenes: how many held-back scenes
+    return data
+
+
+def _shared() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0  # weights, data order and augmentation all follow from it
+    # Arithmetic of the networks: "bfloat16" on TPU and GPU. Weights, their updates, what norms measure and losses are
+    # float32 in either.
+    config.precision = "float32"
+
+    config.data = _data()
 
     config.mesh = mesh = ConfigDict()  # devices along each axis (dsslic_jax/train/mesh.py)
     mesh.data = -1  # each group of so many has pictures of its own; -1: as many as there are
@@ -57,13 +65,13 @@ def _shared() -> ConfigDict:
     config.train = train = ConfigDict()
     train.batch_size = 8  # global: over all devices and hosts; a multiple of mesh.data x mesh.fsdp
     train.steps = 100_000
+    # On the way back: "norms" (a third less memory) or "features" are computed again (recompute.py).
+    train.recompute = "nothing"
     train.update_order = "alternating"  # G faces the updated D (poster); "simultaneous" (reference)
     # Moving average of the generator's weights and batch statistics, kept beside them; samples, evaluation and the
     # model take it. 0: none; 0.999 remembers about a thousand steps.
     train.ema_decay = 0.0
-    train.log_every = (
-        100  # steps between reports: progress lines, TensorBoard scalars, metrics.jsonl
-    )
+    train.log_every = 100  # steps between reports: lines, TensorBoard scalars, metrics.jsonl
     train.json_log = True  # metrics.jsonl in the work directory: one JSON line for each report
     train.save_every = 1000  # steps between checkpoints
     train.keep = 2  # checkpoints kept: the last so many
@@ -98,7 +106,7 @@ def compression() -> ConfigDict:
     model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
     model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
     model.round_compact = True  # train on the 8-bit c a decoder has; False (reference)
-    model.dtype = "float32"  # arithmetic; "bfloat16" on TPU and GPU. Weights stay float32
+    model.dtype = config.get_ref("precision")
 
     config.discriminator = discriminator = ConfigDict()
     discriminator.width = 64
@@ -145,7 +153,7 @@ def segmentation() -> ConfigDict:
     model.width = 64  # features of the first stage
     model.pyramid_width = 512  # features of each pyramid pooling branch
     model.norm = "batch"  # "batch" or "group"
-    model.dtype = "float32"
+    model.dtype = config.get_ref("precision")
 
     config.losses = losses = ConfigDict()
     losses.auxiliary_weight = 0.4  # of the auxiliary head (PSPNet)
@@ -181,7 +189,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
     config.data.crop = (64, 64)
     config.data.scenes_train = 16
     config.data.scenes_test = 2
-    config.model.dtype = "float32"
+    config.precision = "float32"
     if config.task == "segmentation":
         config.model.update({"backbone": "small", "width": 8, "pyramid_width": 8})
     else:

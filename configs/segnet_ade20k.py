@@ -19,5 +19,5 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.crop = (480, 480)
     config.optimizer.learning_rate = 0.02
     config.train.update({"batch_size": 16, "steps": 100_000})
-    config.model.dtype = "bfloat16"
+    config.precision = "bfloat16"
     return default.finish(config, variant)

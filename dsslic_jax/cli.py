@@ -15,6 +15,7 @@ from dsslic_jax.commands import (
     info,
     inspect,
     join,
+    prepare,
     report,
     score,
     search,
@@ -22,7 +23,7 @@ from dsslic_jax.commands import (
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.printable import printable
 
-COMMANDS = (encode, decode, info, inspect, search, compare, evaluate, report, score, join)
+COMMANDS = (encode, decode, info, inspect, search, compare, evaluate, report, score, join, prepare)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

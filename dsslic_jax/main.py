@@ -17,6 +17,7 @@ runtime.prepare()
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
+from dsslic_jax.command_line import parse_flags  # noqa: E402
 from dsslic_jax.errors import DsslicError  # noqa: E402
 from dsslic_jax.train import distributed  # noqa: E402
 
@@ -36,8 +37,8 @@ _HEARTBEAT = flags.DEFINE_integer(
 )
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Trains, then measures held-back pictures where the configuration asks for it."""
+def main(arguments: Sequence[str]) -> int:
+    """Trains, then measures held-back pictures where the configuration asks for it; returns the exit status."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     if "://" in str(_WORKDIR.value):
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
         # Orbax tells each step of each save, and every stack of an error that it raises as well.
         logging.set_verbosity(logging.FATAL)
     try:
-        _run(Path(str(_WORKDIR.value)))
+        finished = _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         distributed.abandon(1)
@@ -54,18 +55,11 @@ def main(arguments: Sequence[str]) -> None:
         traceback.print_exc()
         distributed.abandon(distributed.CRASHED)
     distributed.finish()
+    return 0 if finished else distributed.STOPPED
 
 
-def _parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the command line; a mistake in it or in the configuration it names is told in one line."""
-    try:
-        return flags.FLAGS(list(arguments))
-    except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        print(f"error: {str(error).strip().splitlines()[-1].strip()}", file=sys.stderr)
-        sys.exit(1)
-
-
-def _run(workdir: Path) -> None:
+def _run(workdir: Path) -> bool:
+    """Returns whether training reached its last step."""
     import jax
 
     from dsslic_jax.codec.settings import coding_settings
@@ -78,11 +72,13 @@ def _run(workdir: Path) -> None:
     if _DISTRIBUTED.value or place != (None, None, None):
         distributed.join(*place, heartbeat_timeout_s=_HEARTBEAT.value)
     model = train(_CONFIG.value, workdir, evaluation_of(_CONFIG.value), _PROFILE.value)
-    if model is None or jax.process_index() != 0:
-        return
+    if model is None:
+        return False
+    if jax.process_index() != 0:
+        return True
     print(f"model: {model}")
     if not _CONFIG.value.after.evaluate:
-        return
+        return True
     if _CONFIG.value.task == "compression":
         from dsslic_jax.evaluate.held_back import measure_held_back
 
@@ -91,8 +87,9 @@ def _run(workdir: Path) -> None:
         from dsslic_jax.evaluate.segmentation import measure_segmentation
 
         measure_segmentation(_CONFIG.value, model)
+    return True
 
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=parse_flags)

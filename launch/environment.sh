@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: prepare_environment EXTRAS makes a virtual environment with the package in it.
 # DSSLIC_VENV names its folder (default .venv), PYTHON the interpreter to make it with (default python3).
 

@@ -33,6 +33,7 @@ if ((devices % processes)); then
 fi
 cd "$(dirname "$0")/.."
 python=${DSSLIC_VENV:-.venv}/bin/python
+stopped=75 # the status with which training tells that a signal ended it before its last step
 mistake=1 # the status with which training tells of a mistake: starting again would not help
 running=()
 
@@ -58,7 +59,7 @@ start() {
 
 # Waits until all have ended well, or one has not: ends the others, for they cannot go on without it, and returns its status.
 watch() {
-  local left status worst pid
+  local left status worst pid outcome=0
   while [ "${#running[@]}" -gt 0 ]; do
     sleep 0.2
     left=() worst=0
@@ -69,7 +70,9 @@ watch() {
       else
         wait "$pid" || status=$?
       fi
-      if ((status)) && ((worst != mistake)); then
+      if ((status == stopped)); then
+        outcome=$status # the others are ending, too
+      elif ((status)) && ((worst != mistake)); then
         worst=$status
       fi
     done
@@ -81,6 +84,7 @@ watch() {
       return "$worst"
     fi
   done
+  return "$outcome"
 }
 
 end() {
@@ -99,7 +103,7 @@ for ((attempt = 0; ; attempt++)); do
   done
   status=0
   watch || status=$?
-  if ((status == 0 || status == mistake || attempt >= restarts)) || [ -n "$stopping" ]; then
+  if ((status == 0 || status == stopped || status == mistake || attempt >= restarts)) || [ -n "$stopping" ]; then
     exit "$status"
   fi
   echo "a process ended with status $status: starting again ($((attempt + 1)) of $restarts)" >&2

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import pytest
 
-from dsslic_jax.classes import class_table
-from dsslic_jax.models.layers import init_params
-from dsslic_jax.models.vgg import VGG19Features
-from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.plan.shapes import batch_shapes, state_shapes, train_step
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.state import init_state
-from dsslic_jax.train.steps import make_train_step
 
 FOLDER = Path(__file__).resolve().parent.parent / "configs"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "default"))
@@ -24,22 +18,9 @@ NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__",
 
 def step_by_shape(config: Any) -> tuple[Any, Any, Any]:
     """The state's shapes before and after one step, and the metrics'."""
-    if config.task == "segmentation":
-        step = make_segmentation_step(config, class_table(config.data.classes).void_ids)
-        state = jax.eval_shape(lambda: init_segmentation_state(config))
-    else:
-        step = make_train_step(config)
-        frozen = None
-        if config.losses.vgg_weight:
-            picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-            frozen = init_params(VGG19Features(), 0, picture)["params"]
-        state = jax.eval_shape(lambda: init_state(config, frozen))
-    size = (config.train.batch_size, *config.data.crop)
-    batch = {
-        "image": jax.ShapeDtypeStruct((*size, 3), jnp.uint8),
-        "labels": jax.ShapeDtypeStruct(size, jnp.uint8),
-    }
-    return state, *jax.eval_shape(step, state, batch)
+    state = state_shapes(config)
+    batch = batch_shapes(config, config.train.batch_size)
+    return state, *jax.eval_shape(train_step(config), state, batch)
 
 
 @pytest.mark.parametrize(

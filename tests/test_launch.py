@@ -1,46 +1,415 @@
-"""Launch scripts: they refuse bad calls and, dry, print the commands they would run, quoted."""
+"""Launch scripts against stand-ins on PATH that record their arguments: what is run, with which words, when."""
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = "configs/ade20k.py:tiny"
+AWKWARD = ["--config.data.root=/a b", '--config.data.description=it\'s "$HOME" $(id) `id` \\ *;&']
 
-
-def tpu_vm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["bash", str(ROOT / "launch" / "tpu_vm.sh"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     shutil.which("git") is None or not (ROOT / ".git").exists(), reason="not a git checkout"
 )
-def test_a_dry_run_prints_every_command_with_its_arguments_quoted() -> None:
-    config = "configs/ade20k.py:tiny"
-    done = tpu_vm("--dry-run", "my vm", "zone-a", config, "/mnt/run", "--config.data.root=/a b")
+
+
+class Machine:
+    """A PATH whose programs are stand-ins, and a home directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self._bin, self._log = folder / "bin", folder / "log"
+        self._bin.mkdir()
+        self.home.mkdir()
+        self._log.touch()
+
+    def add(self, name: str, body: str = "", folder: Path | None = None) -> None:
+        """A program that records its arguments and then runs `body`, in Python."""
+        path = (folder or self._bin) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"#!{sys.executable} -S\nimport json, os, subprocess, sys, time\n"
+            f"with open({str(self._log)!r}, 'a') as log:\n"
+            f"    log.write(json.dumps([{name!r}, *sys.argv[1:]]) + '\\n')\n{body}\n"
+        )
+        path.chmod(0o755)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{self._bin}:{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "HOME": str(self.home), "DSSLIC_POLL_SECONDS": "0"}
+
+    def run(
+        self, *command: str, said: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def tpu_vm(machine: Machine, *arguments: str, said: str = "") -> Any:
+    return machine.run("bash", str(ROOT / "launch" / "tpu_vm.sh"), *arguments, said=said)
+
+
+def words_after(line: str, word: str) -> list[str]:
+    words = shlex.split(line)
+    return words[words.index(word) + 1 :]
+
+
+# ------------------------------------------------------------------ Cloud TPU VMs
+
+# Runs what is to be run on the workers here, in a home directory that has what `install` would bring.
+WORKER = """
+if sys.argv[4] == "ssh":
+    command = next(a for a in sys.argv if a.startswith("--command=")).removeprefix("--command=")
+    sys.exit(subprocess.run(["bash", "-c", command], cwd=os.environ["HOME"]).returncode)
+"""
+
+
+def test_a_dry_run_prints_every_command_with_its_arguments_quoted(machine: Machine) -> None:
+    machine.add("gcloud")
+    done = tpu_vm(machine, "--dry-run", "my vm", "zone-a", CONFIG, "/mnt/run", *AWKWARD)
     assert done.returncode == 0, done.stderr
-    copy, _, rest = done.stdout.partition("\n")
+    copy, install, train = done.stdout.splitlines()
     assert shlex.split(copy)[:5] == ["gcloud", "compute", "tpus", "tpu-vm", "scp"]
     assert "my vm:dsslic_jax.tar.gz" in shlex.split(copy)
-    remote = next(a for a in shlex.split(rest) if a.startswith("--command="))
-    train = shlex.split(remote.rpartition("; ")[2])
-    assert "--config=configs/ade20k.py:tiny" in train
-    assert "--config.data.root=/a b" in train and "--distributed" in train
+    assert shlex.split(install)[-1].endswith("--editable '.[tpu]'")
+    remote = next(a for a in shlex.split(train) if a.startswith("--command="))
+    assert words_after(remote, "--workdir=/mnt/run")[: len(AWKWARD)] == AWKWARD
+    assert "--distributed" in shlex.split(remote)
+    assert machine.calls() == []
 
 
-def test_a_call_without_its_arguments_shows_how() -> None:
-    done = tpu_vm("--dry-run", "vm")
+def test_arguments_reach_the_training_process_on_a_worker_unchanged(machine: Machine) -> None:
+    machine.add("gcloud", WORKER)
+    machine.add("python", folder=machine.home / "dsslic_jax" / ".venv" / "bin")
+    done = tpu_vm(machine, "run", "vm", "zone", CONFIG, "/mnt/a run", *AWKWARD)
+    assert done.returncode == 0, done.stderr
+    assert "training ended with status 0" in done.stdout
+    expected = ["-m", "dsslic_jax.main", "--distributed", f"--config={CONFIG}"]
+    assert machine.calls()[-1] == ["python", *expected, "--workdir=/mnt/a run", *AWKWARD]
+
+
+def test_installing_unpacks_this_commit_and_makes_an_environment(machine: Machine) -> None:
+    unpack = (
+        "if sys.argv[4] == 'scp':\n"
+        "    import shutil; shutil.copy(sys.argv[5], os.environ['HOME'] + '/dsslic_jax.tar.gz')\n"
+    )
+    machine.add("gcloud", unpack + WORKER)
+    machine.add("python3")
+    machine.add("uv")
+    done = tpu_vm(machine, "--setup", "touch 'mounted here'", "install", "vm", "zone")
+    assert done.returncode == 0, done.stderr
+    assert (machine.home / "dsslic_jax" / "launch" / "tpu_vm.sh").is_file()
+    assert (machine.home / "mounted here").is_file()
+    assert [call[:3] for call in machine.calls() if call[0] != "gcloud"] == [
+        ["python3", "-m", "pip"],
+        ["uv", "venv", "--quiet"],
+        ["uv", "pip", "install"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "accelerator", "expected"),
+    [
+        ([], "v5litepod-16", "tpu-vm create vm --zone=z --accelerator-type=v5litepod-16 --version=v2-alpha-tpuv5-lite"),
+        (["--spot"], "v5p-8", "tpu-vm create vm --zone=z --accelerator-type=v5p-8 --version=v2-alpha-tpuv5 --spot"),
+        (
+            ["--spot", "--queued"],
+            "v6e-4",
+            "queued-resources create vm --node-id=vm --zone=z --accelerator-type=v6e-4 "
+            "--runtime-version=v2-alpha-tpuv6e --spot",
+        ),
+        (["--runtime", "own image"], "v9-1", "tpu-vm create vm --zone=z --accelerator-type=v9-1 '--version=own image'"),
+    ],
+)  # fmt: skip
+def test_a_slice_is_created_as_asked(
+    options: list[str], accelerator: str, expected: str, machine: Machine
+) -> None:
+    machine.add("gcloud")
+    assert tpu_vm(machine, *options, "create", "vm", "z", accelerator).returncode == 0
+    assert machine.calls() == [["gcloud", "compute", "tpus", *shlex.split(expected)]]
+
+
+def test_results_are_fetched_from_the_first_worker(machine: Machine) -> None:
+    machine.add("gcloud")
+    assert tpu_vm(machine, "fetch", "vm", "z", "/mnt/a run/model", "my model").returncode == 0
+    expected = ["scp", "--recurse", "vm:/mnt/a run/model", "my model", "--zone=z", "--worker=0"]
+    assert machine.calls() == [["gcloud", "compute", "tpus", "tpu-vm", *expected]]
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "deleted"),
+    [
+        ([], "", False),
+        ([], "yes\n", False),
+        ([], "vm\n", True),
+        (["--confirm", "other"], "", False),
+        (["--confirm", "vm"], "", True),
+    ],
+)
+def test_nothing_is_deleted_unless_its_name_is_said_again(
+    options: list[str], said: str, deleted: bool, machine: Machine
+) -> None:
+    machine.add("gcloud")
+    done = tpu_vm(machine, *options, "delete", "vm", "z", said=said)
+    assert (done.returncode == 0) == deleted
+    expected = ["gcloud", "compute", "tpus", "tpu-vm", "delete", "vm", "--zone=z", "--quiet"]
+    assert machine.calls() == ([expected] if deleted else [])
+
+
+def cloud(machine: Machine, states: list[str], endings: list[int]) -> None:
+    """A gcloud whose slice is in one state after the other, and whose runs end with one status after the other."""
+    for name, values in (("states", states), ("endings", endings)):
+        (machine.home / name).write_text("\n".join(map(str, values)))
+    machine.add(
+        "gcloud",
+        "def following(name):\n"
+        f"    path = {str(machine.home)!r} + '/' + name\n"
+        "    first, *rest = open(path).read().split('\\n')\n"
+        "    open(path, 'w').write('\\n'.join(rest or [first]))\n"
+        "    return first\n"
+        "if sys.argv[4] == 'list':\n"
+        "    print(following('states'))\n"
+        "if sys.argv[4] == 'ssh' and 'dsslic_jax.main' in sys.argv[-1]:\n"
+        "    status = following('endings')\n"
+        "    print('training ended with status', status)\n"
+        "    sys.exit(1 if status != '0' else 0)",  # gcloud tells no more than that something failed
+    )
+
+
+def done_to_the_slice(machine: Machine) -> list[str]:
+    verbs = [call[4] for call in machine.calls()]
+    trains = ["dsslic_jax.main" in call[-1] for call in machine.calls()]
+    names = {"scp": "copy", "ssh": "install"}
+    found = [
+        "train" if train else names.get(verb, verb)
+        for verb, train in zip(verbs, trains, strict=True)
+    ]
+    return [verb for verb in found if verb not in ("copy", "list")]
+
+
+WATCH = ("watch", "vm", "z", "v5litepod-16", CONFIG, "/mnt/run")
+
+
+def test_watching_starts_again_after_a_slice_was_taken_away(machine: Machine) -> None:
+    # Not there; ready; crashes as it is taken away; gone; not there; ready; trains to the end.
+    states = ["", "CREATING", "READY", "PREEMPTED", "PREEMPTED", "", "READY"]
+    cloud(machine, states, [134, 0])
+    done = tpu_vm(machine, "--recreate", "--spot", *WATCH)
+    assert done.returncode == 0, done.stderr
+    expected = ["create", "install", "train", "delete", "create", "install", "train"]
+    assert done_to_the_slice(machine) == expected
+
+
+def test_watching_deletes_nothing_unless_told(machine: Machine) -> None:
+    cloud(machine, ["PREEMPTED"], [0])
+    done = tpu_vm(machine, *WATCH)
+    assert done.returncode == 1
+    assert "--recreate" in done.stderr
+    assert done_to_the_slice(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("endings", "status", "starts"),
+    [
+        ([75, 0], 0, 2),  # stopped by a signal: goes on
+        ([1], 1, 1),  # a mistake is not repeated
+        ([70], 1, 3),  # crashes are, twice here
+    ],
+)
+def test_watching_starts_again_what_may_go_on(
+    endings: list[int], status: int, starts: int, machine: Machine
+) -> None:
+    cloud(machine, ["READY"], endings)
+    assert tpu_vm(machine, "--restarts", "2", *WATCH).returncode == status
+    assert done_to_the_slice(machine).count("train") == starts
+
+
+def test_a_queued_slice_is_watched_by_the_state_of_its_request(machine: Machine) -> None:
+    cloud(machine, ["", "WAITING_FOR_RESOURCES", "ACTIVE", "SUSPENDED", "", "ACTIVE"], [75, 0])
+    done = tpu_vm(machine, "--queued", "--spot", "--recreate", *WATCH)
+    assert done.returncode == 0, done.stderr
+    kinds = {call[3] for call in machine.calls() if call[4] in ("list", "create", "delete")}
+    assert kinds == {"queued-resources"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("vm",), "NAME ZONE CONFIG WORKDIR"),
+        (("watch", "vm", "z", "v5litepod-16", CONFIG), "NAME ZONE CONFIG WORKDIR"),
+        (("--unknown", "create", "vm", "z", "v4-8"), "NAME ZONE CONFIG WORKDIR"),
+        (("vm", "z", "configs/none.py", "/mnt/run"), "no configuration configs/none.py"),
+        (("create", "vm", "z", "v9-1"), "no software image is known for accelerator v9-1"),
+    ],
+)
+def test_a_bad_call_is_refused_before_anything_is_run(
+    arguments: tuple[str, ...], message: str, machine: Machine
+) -> None:
+    machine.add("gcloud")
+    done = tpu_vm(machine, *arguments)
     assert done.returncode == 2
-    assert "NAME ZONE CONFIG WORKDIR" in done.stderr
+    assert message in done.stderr
+    assert machine.calls() == []
 
 
-def test_an_unknown_configuration_is_refused_before_anything_is_run() -> None:
-    done = tpu_vm("--dry-run", "vm", "zone", "configs/none.py", "/mnt/run")
+# ------------------------------------------------------------------ Slurm
+
+SBATCH = str(ROOT / "launch" / "slurm.sbatch")
+
+
+def test_slurm_starts_a_task_for_each_gpu_with_unchanged_arguments(machine: Machine) -> None:
+    machine.add("srun")
+    machine.add("scontrol")
+    done = machine.run("bash", SBATCH, CONFIG, "/mnt/a run", *AWKWARD, SLURM_JOB_ID="7")
+    assert done.returncode == 0, done.stderr
+    (call,) = machine.calls()
+    assert call[:3] == ["srun", "--kill-on-bad-exit=1", "--gpu-bind=none"]
+    assert call[4:] == [
+        *("-m", "dsslic_jax.main", "--distributed", f"--config={CONFIG}"),
+        "--workdir=/mnt/a run",
+        *AWKWARD,
+    ]
+    dry = machine.run("bash", SBATCH, "--dry-run", CONFIG, "/mnt/a run", *AWKWARD)
+    assert shlex.split(dry.stdout) == call
+
+
+@pytest.mark.parametrize(
+    ("ending", "starts_before", "queued_again"),
+    [(0, 0, False), (1, 0, False), (75, 99, True), (137, 4, True), (137, 5, False)],
+)
+def test_slurm_queues_again_what_may_go_on(
+    ending: int, starts_before: int, queued_again: bool, machine: Machine
+) -> None:
+    machine.add("srun", f"sys.exit({ending})")
+    machine.add("scontrol")
+    counted = {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": str(starts_before)}
+    done = machine.run("bash", SBATCH, CONFIG, "/mnt/run", **counted)
+    again = ["scontrol", "requeue", "7"] in machine.calls()
+    assert again == queued_again
+    assert done.returncode == (0 if queued_again else ending)
+
+
+def test_slurm_s_warning_stops_training_and_queues_it_again(machine: Machine) -> None:
+    machine.add(
+        "srun",
+        "import signal\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n"
+        f"open({str(machine.home / 'training')!r}, 'w').close()\n"
+        "time.sleep(60)",
+    )
+    machine.add("scontrol")
+    job = subprocess.Popen(
+        ["bash", SBATCH, CONFIG, "/mnt/run"],
+        cwd=ROOT,
+        env={**machine.environment, "SLURM_JOB_ID": "7"},
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (machine.home / "training").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait(30) == 0
+    finally:
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(job.pid, signal.SIGKILL)
+    assert machine.calls()[-1] == ["scontrol", "requeue", "7"]
+
+
+def test_slurm_refuses_what_it_cannot_start() -> None:
+    for arguments, message in (
+        (["--dry-run", CONFIG], "CONFIG WORKDIR"),
+        (["configs/none.py", "/mnt/run"], "no configuration configs/none.py here"),
+    ):
+        done = subprocess.run(
+            ["bash", SBATCH, *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
+# ------------------------------------------------------------------ GKE
+
+
+def gke(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return machine.run(sys.executable, str(ROOT / "launch" / "gke.py"), *arguments)
+
+
+def test_gke_applies_a_job_with_a_pod_for_each_host_and_unchanged_arguments(
+    machine: Machine,
+) -> None:
+    received = machine.home / "received"
+    machine.add("kubectl", f"open({str(received)!r}, 'w').write(sys.stdin.read())")
+    slice_and_image = ("ade20k", "v5e:4x4", "registry/image:1", "data")
+    done = gke(machine, *slice_and_image, CONFIG, "/shared/a run", *AWKWARD)
+    assert done.returncode == 0, done.stderr
+    assert machine.calls() == [["kubectl", "apply", "--filename=-"]]
+    manifest = yaml.safe_load(received.read_text())
+    assert (manifest["kind"], manifest["metadata"]["name"]) == ("JobSet", "ade20k")
+    job = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
+    assert (job["parallelism"], job["completions"], job["backoffLimit"]) == (4, 4, 0)
+    pod = job["template"]["spec"]
+    assert set(pod["nodeSelector"].values()) == {"tpu-v5-lite-podslice", "4x4"}
+    container = pod["containers"][0]
+    assert container["resources"]["limits"] == {"google.com/tpu": 4}
+    # Kubernetes makes of $$( the $( that it would expand otherwise.
+    words = [word.replace("$$(", "$(") for word in container["command"]]
+    expected = ["python", "-m", "dsslic_jax.main", "--distributed", f"--config={CONFIG}"]
+    assert words == [*expected, "--workdir=/shared/a run", *AWKWARD]
+    assert "$(id)" not in container["command"][-1].replace("$$(", "")
+    dry = gke(machine, "--dry-run", *slice_and_image, CONFIG, "/shared/a run", *AWKWARD)
+    assert dry.stdout == f"{received.read_text()}\nkubectl apply --filename=-\n"
+
+
+@pytest.mark.parametrize(
+    ("topology", "config", "settings", "message"),
+    [
+        ("v9:4x4", CONFIG, [], "TOPOLOGY is v4, v5e, v5p, v6e"),
+        ("v5e:1x1", CONFIG, [], "not made of hosts of 4 chips"),
+        ("v5e:4x4", "configs/none.py", [], "no configuration configs/none.py"),
+        ("v5e:4x4", CONFIG, ["--confg.seed=1"], "not of the form --config.key=value: --confg.seed"),
+    ],
+)
+def test_gke_refuses_what_it_cannot_start(
+    topology: str, config: str, settings: list[str], message: str, machine: Machine
+) -> None:
+    machine.add("kubectl")
+    done = gke(machine, "name", topology, "image", "claim", config, "/shared/run", *settings)
     assert done.returncode == 2
-    assert "no configuration configs/none.py" in done.stderr
-    assert "gcloud" not in done.stdout
+    assert message in done.stderr
+    assert machine.calls() == []

@@ -63,6 +63,7 @@ def stand_in(folder: Path, script: str) -> dict[str, str]:
     ("script", "status", "starts"),
     [
         ("exit 0", 0, 2),
+        ("exit 75", 75, 2),  # a signal ended them
         ("[ $attempt -gt 2 ] || { [[ $* = *id=1* ]] && kill -KILL $$; exec sleep 60; }", 0, 4),
         ("[[ $* = *id=1* ]] && exit 1; exec sleep 60", 1, 2),  # a mistake: not again
         ("[[ $* = *id=1* ]] && exit 70; exec sleep 60", 70, 6),  # --restarts 2

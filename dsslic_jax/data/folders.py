@@ -26,19 +26,20 @@ class FolderSource:
 
     Every picture (.jpg, .jpeg or .png) must have a label map (.png) of the same stem. Label maps
     without a picture are ignored, since sets are often cut down by removing pictures only.
+    `pairs` are the paths of both.
     """
 
     def __init__(self, root: Path, split: str, layout: str, table: ClassTable) -> None:
         """Lists the pairs below `root`; raises what `list_pairs` raises."""
         self.name = f"{root.name}/{split}"
         self._table = table
-        self._pairs = list_pairs(root, split, layout)
+        self.pairs = list_pairs(root, split, layout)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self.pairs)
 
     def __getitem__(self, index: int) -> Element:
-        picture_path, label_path = self._pairs[index]
+        picture_path, label_path = self.pairs[index]
         image = read_picture(picture_path)
         labels = read_label_map(label_path, self._table)
         return paired(image, labels, picture_path.stem, str(picture_path))

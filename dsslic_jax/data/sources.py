@@ -11,12 +11,13 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.data.elements import Element, Source
 from dsslic_jax.data.folders import FolderSource
 from dsslic_jax.data.pictures import UnreadablePicture
+from dsslic_jax.data.records import RecordSource
 from dsslic_jax.data.scenes import SceneSource
 from dsslic_jax.errors import ConfigError, DataError
 
 _log = logging.getLogger(__name__)
 
-KINDS = ("folders", "tfds", "scenes")
+KINDS = ("folders", "records", "tfds", "scenes")
 
 
 class SkippingSource:
@@ -85,6 +86,10 @@ def _open(data_config: ConfigDict, split: str) -> Source:
         if not data_config.root:
             raise ConfigError('data.kind "folders" needs data.root, the folder of the splits')
         return FolderSource(Path(data_config.root), split, data_config.layout, table)
+    if data_config.kind == "records":
+        if not data_config.root:
+            raise ConfigError('data.kind "records" needs data.root, which `dsslic prepare` wrote')
+        return RecordSource(Path(data_config.root), split, table)
     if data_config.kind == "tfds":
         # Only here: TensorFlow Datasets takes a second to import.
         from dsslic_jax.data.tfds_source import TfdsSource

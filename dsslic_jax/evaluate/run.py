@@ -36,7 +36,7 @@ from dsslic_jax.evaluate.plot import rate_distortion_png
 from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
 from dsslic_jax.evaluate.quality import load_metrics
 from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_codecs
-from dsslic_jax.evaluate.store import Measurement, Store
+from dsslic_jax.evaluate.store import Measurement, Store, only_writer
 from dsslic_jax.evaluate.workers import measured
 from dsslic_jax.files import write_atomically
 
@@ -68,7 +68,8 @@ def evaluate(request: Request) -> Report:
 
     Raises:
         ConfigError: an unknown name or an impossible setting, source or number.
-        DataError: a picture or label map is missing, unreadable or of the wrong size, or the store is damaged.
+        DataError: a picture or label map is missing, unreadable or of the wrong size, the store is damaged, or another
+            process writes into it.
         ModelError: the model cannot be used, or has no SegNet where one is asked for.
         CoderUnavailable: codecs are missing.
         CoderFailed: some files could not be measured; all others are.
@@ -94,17 +95,18 @@ def evaluate(request: Request) -> Report:
     found = conditions.conditions(
         protocols, pictures, curves, left_out, classes.name if classes else None, request.workers
     )
-    store = Store(request.out)
-    planned = [*tasks(pictures, curves)]
-    left = [*_left(planned, store, request, codecs)]
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    write_atomically(request.out / conditions.FILE_NAME, text.encode())
-    for codec in layered:
-        # So that `dsslic decode` reads the streams.
-        known_models.remember(codec.fingerprints, codec.directory)
-    if left:
-        _write(request.out, {})  # no tables but of everything that conditions.json names
-    _measure(left, len(planned), make_workshop, request.workers, store)
+    with only_writer(request.out):
+        store = Store(request.out)
+        planned = [*tasks(pictures, curves)]
+        left = [*_left(planned, store, request, codecs)]
+        write_atomically(request.out / conditions.FILE_NAME, text.encode())
+        for codec in layered:
+            # So that `dsslic decode` reads the streams.
+            known_models.remember(codec.fingerprints, codec.directory)
+        if left:
+            _write(request.out, {})  # no tables but of everything that conditions.json names
+        _measure(left, len(planned), make_workshop, request.workers, store)
     lines = tuple(_stored(planned, store))
     found_differences = {
         p.name: tuple(differences(lines, p, anchors[p.name]))

@@ -9,6 +9,7 @@ the picture.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -136,8 +137,27 @@ def from_json(line: str | bytes) -> Measurement:
     return Measurement(**fields)
 
 
+@contextlib.contextmanager
+def only_writer(run: Path) -> Iterator[None]:
+    """Keeps other processes from writing into a run. Raises DataError where one is at it already."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows: nothing keeps two apart
+        yield
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / FILE_NAME).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(
+                f"another evaluation writes into {run}: wait for it, or give another folder"
+            ) from error
+        yield
+
+
 class Store:
-    """The measurements of a run, in memory and on disk. One process at a time may append."""
+    """The measurements of a run, in memory and on disk. One process at a time may append: `only_writer`."""
 
     def __init__(self, run: Path) -> None:
         """Reads what is there, if anything. Raises DataError where a line, the last excepted, is damaged."""

@@ -15,8 +15,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 
 Dtype = Any
+CONVOLUTION = (
+    "convolution"  # by which a policy of `jax.checkpoint` knows the outputs of convolutions
+)
 normal_init = nn.initializers.normal(0.02)  # pix2pixHD: N(0, 0.02) for every convolution
 
 
@@ -28,7 +32,7 @@ def pad(x: jax.Array, amount: int, mode: str) -> jax.Array:
 
 def valid_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
     """[B, H, W, I] * [kh, kw, I, O] -> [B, H', W', O] without padding."""
-    return jax.lax.conv_general_dilated(
+    y = jax.lax.conv_general_dilated(
         x,
         kernel,
         (stride, stride),
@@ -36,6 +40,7 @@ def valid_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int =
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
+    return checkpoint_name(y, CONVOLUTION)
 
 
 class Conv(nn.Module):

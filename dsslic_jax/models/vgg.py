@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsslic_jax.errors import ModelError
-from dsslic_jax.models.layers import Conv
+from dsslic_jax.models.layers import Conv, Dtype
 
 # torchvision's index of each convolution in `features`, up to conv5_1, by block; a block ends in a 2x2 max pool.
 BLOCKS = ((0, 2), (5, 7), (10, 12, 14, 16), (19, 21, 23, 25), (28,))
@@ -26,9 +26,10 @@ HOW_TO_GET_WEIGHTS = (
 
 
 class VGG19Features(nn.Module):
-    """[B, H, W, 3] in [-1, 1] -> relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
+    """[B, H, W, 3] in [-1, 1] -> relu1_1, relu2_1, relu3_1, relu4_1, relu5_1, in `dtype`."""
 
     widths: tuple[int, ...] = WIDTHS
+    dtype: Dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
@@ -38,7 +39,9 @@ class VGG19Features(nn.Module):
             if block > 0:
                 x = nn.max_pool(x, (2, 2), (2, 2))
             for position, index in enumerate(indices):
-                x = nn.relu(Conv(width, 3, padding=1, name=f"features_{index}")(x))
+                x = nn.relu(
+                    Conv(width, 3, padding=1, dtype=self.dtype, name=f"features_{index}")(x)
+                )
                 if position == 0:
                     outputs.append(x)
         return outputs

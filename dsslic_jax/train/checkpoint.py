@@ -36,6 +36,7 @@ FREE_TO_CHANGE = (
     "train.keep",
     "train.best_metric",
     "mesh",  # but for rounding: sums are taken in another order
+    "train.recompute",  # likewise
     "coding",
     "after",
     "data.root",  # where things lie on this machine

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from dsslic_jax.errors import ConfigError
 
+# Exit status (EX_TEMPFAIL) after a signal ended training before its last step: the same command goes on.
+STOPPED = 75
 CRASHED = 70  # exit status (EX_SOFTWARE) after which starting again may help; 1 is a mistake of the user's
 _LONGEST_COMPILATION_MS = 3600 * 1000
 _LONGEST_MEASUREMENT_S = 24 * 3600  # others wait so long at their end while process 0 measures

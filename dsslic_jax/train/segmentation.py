@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,8 +13,9 @@ from flax import struct
 
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.pixels import to_network
-from dsslic_jax.models.segnet import build_segnet, full_size, to_labels
+from dsslic_jax.models.segnet import SegNetOutput, build_segnet, full_size, to_labels
 from dsslic_jax.train.losses import Metrics
+from dsslic_jax.train.recompute import recomputed
 from dsslic_jax.train.state import make_optimizer
 from dsslic_jax.train.steps import Batch, TrainStep
 
@@ -39,10 +41,12 @@ def he_std(shape: tuple[int, ...]) -> float:
     return float(np.sqrt(2.0 / np.prod(shape[:-1])))
 
 
-def init_segmentation_state(config: Any) -> SegmentationState:
-    """A fresh state on the host, the same for every device and process."""
+def init_segmentation_state(
+    config: Any, draw: Callable[..., Any] = init_params
+) -> SegmentationState:
+    """A fresh state on the host, the same for every device and process; `draw` as for `init_state`."""
     picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    variables = init_params(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
+    variables = draw(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
     opt_state = jax.device_get(make_optimizer(config).init(variables["params"]))
     stats = variables.get("batch_stats", {})
     return SegmentationState(jnp.zeros((), jnp.int32), variables["params"], stats, opt_state)
@@ -64,9 +68,12 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
         for void in void_ids:
             labelled *= labels != void
 
-        def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+        def segment(params: Any) -> tuple[SegNetOutput, Any]:
             variables = {**state.variables, "params": params}
-            output, changed = model.apply(variables, picture, train=True, mutable=["batch_stats"])
+            return model.apply(variables, picture, train=True, mutable=["batch_stats"])
+
+        def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+            output, changed = recomputed(segment, config.train.recompute)(params)
             main = cross_entropy(output.logits, labels, labelled)
             auxiliary = cross_entropy(output.auxiliary, labels, labelled)
             total = main + config.losses.auxiliary_weight * auxiliary

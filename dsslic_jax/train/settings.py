@@ -7,6 +7,7 @@ from typing import Any
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import segnet
+from dsslic_jax.train import recompute
 from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.mesh import REST
 
@@ -18,7 +19,6 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "model.label_conv": ("auto", "dense", "lookup"),
         "model.upsampling": ("bilinear", "bilinear_corners"),
         "model.colour": ("rgb", "ycbcr"),
-        "model.dtype": ("float32", "bfloat16"),
         "discriminator.norm": ("instance", "group", "none"),
         "losses.gan": ("log", "least_squares"),
         "losses.ssim": ("poster", "reference"),
@@ -29,9 +29,13 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "segmentation": {
         "model.backbone": tuple(segnet.STAGES),
         "model.norm": ("batch", "group"),
-        "model.dtype": ("float32", "bfloat16"),
     },
 }
+SHARED_CHOICES = {
+    "optimizer.name": ("adam", "sgd"),
+    "train.recompute": ("nothing", *recompute.POLICIES),
+}
+PRECISIONS = ("float32", "bfloat16")
 AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep", "evaluate_pictures")
 
 
@@ -43,7 +47,11 @@ def resolve(config: Any) -> Any:
     config = config.copy_and_resolve_references().unlock()
     if config.task not in CHOICES:
         raise ConfigError(f"task must be one of {', '.join(CHOICES)}, not {config.task!r}")
-    for key, known in {**CHOICES[config.task], "optimizer.name": ("adam", "sgd")}.items():
+    if config.precision not in PRECISIONS:
+        raise ConfigError(
+            f"precision must be one of {', '.join(PRECISIONS)}, not {config.precision!r}"
+        )
+    for key, known in {**CHOICES[config.task], **SHARED_CHOICES}.items():
         section, name = key.split(".")
         if (value := config[section][name]) not in known:
             raise ConfigError(f"{key} must be one of {', '.join(map(str, known))}, not {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -88,12 +89,17 @@ def discriminator_model(config: Any) -> MultiScaleDiscriminator:
         layers=settings.layers,
         scales=settings.scales,
         norm=settings.norm,
-        dtype=jnp.dtype(config.model.dtype),
+        dtype=jnp.dtype(config.precision),
     )
 
 
-def init_state(config: Any, frozen: Params = None) -> TrainState:
-    """A fresh state on the host, as NumPy arrays; the same for every device and process."""
+def init_state(
+    config: Any, frozen: Params = None, draw: Callable[..., Any] = init_params
+) -> TrainState:
+    """A fresh state on the host, as NumPy arrays; the same for every device and process.
+
+    `draw` makes the variables as `init_params` does.
+    """
     generator, discriminator = build_coarse_model(config.model), discriminator_model(config)
     size = generator.min_size
     picture = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
@@ -105,11 +111,11 @@ def init_state(config: Any, frozen: Params = None) -> TrainState:
     def player(params: Params) -> Player:
         return Player(params, jax.device_get(optimizer.init(params)))
 
-    variables = init_params(generator, config.seed, labels, picture)
+    variables = draw(generator, config.seed, labels, picture)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         generator=player(variables["params"]),
         batch_stats=variables.get("batch_stats", {}),
-        discriminator=player(init_params(discriminator, config.seed + 1, seen)["params"]),
+        discriminator=player(draw(discriminator, config.seed + 1, seen)["params"]),
         frozen=frozen,
     )

@@ -22,6 +22,7 @@ from dsslic_jax.models.coarse import Coarse, build_coarse_model
 from dsslic_jax.models.pixels import to_network
 from dsslic_jax.models.vgg import VGG19Features
 from dsslic_jax.train.losses import Metrics, discriminator_loss, generator_loss
+from dsslic_jax.train.recompute import recomputed
 from dsslic_jax.train.state import TrainState, discriminator_model, make_optimizer
 
 Batch = Mapping[str, jax.Array]
@@ -40,12 +41,17 @@ def make_train_step(config: Any) -> TrainStep:
         )
     generator, discriminator = build_coarse_model(config.model), discriminator_model(config)
     optimizer = make_optimizer(config)
-    vgg = VGG19Features()
+    vgg = VGG19Features(dtype=jnp.dtype(config.precision))
+    recompute = config.train.recompute
+
+    def vgg_features(frozen: Any, picture: jax.Array) -> list[jax.Array]:
+        return recomputed(vgg.apply, recompute)({"params": frozen}, picture)
 
     def judge(params: Any, labels: jax.Array, made: Coarse, picture: jax.Array) -> Any:
         seen = [jax.nn.one_hot(labels, config.model.classes, dtype=picture.dtype)]
         seen += [made.upsampled] if config.discriminator.sees_compact else []
-        return discriminator.apply({"params": params}, jnp.concatenate([*seen, picture], axis=-1))
+        shown = jnp.concatenate([*seen, picture], axis=-1)
+        return recomputed(discriminator.apply, recompute)({"params": params}, shown)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         picture, labels = to_network(batch["image"]), batch["labels"].astype(jnp.int32)
@@ -54,7 +60,9 @@ def make_train_step(config: Any) -> TrainStep:
             variables = {"params": params, "batch_stats": state.batch_stats}
             return generator.apply(variables, labels, picture, train=True, mutable=["batch_stats"])
 
-        made, pullback, measured = jax.vjp(make, state.generator.params, has_aux=True)
+        made, pullback, measured = jax.vjp(
+            recomputed(make, recompute), state.generator.params, has_aux=True
+        )
         fixed = jax.lax.stop_gradient(made)
 
         def loss_d(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
@@ -72,12 +80,12 @@ def make_train_step(config: Any) -> TrainStep:
             real = judge(facing, labels, fixed, picture)
         vgg_real = None
         if config.losses.vgg_weight:
-            vgg_real = vgg.apply({"params": state.frozen}, picture)
+            vgg_real = vgg_features(state.frozen, picture)
 
         def loss_g(made: Coarse) -> tuple[jax.Array, Metrics]:
             features = None
             if vgg_real is not None:
-                features = (vgg_real, vgg.apply({"params": state.frozen}, made.coarse))
+                features = (vgg_real, vgg_features(state.frozen, made.coarse))
             fake = judge(facing, labels, made, made.coarse)
             return generator_loss(picture, made.coarse, real, fake, features, config.losses)
 

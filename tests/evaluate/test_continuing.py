@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.errors import CoderFailed, CoderUnavailable
+from dsslic_jax.errors import CoderFailed, CoderUnavailable, DataError
 from dsslic_jax.evaluate import run, workers
 from dsslic_jax.evaluate.codecs import registry
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.plan import Curve, PictureFile, Task
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import Report, evaluate
-from dsslic_jax.evaluate.store import Measurement, Store
+from dsslic_jax.evaluate.store import Measurement, Store, only_writer
 from tests.evaluate.folders import read_csv, write_picture
 
 SETTINGS = {"jpeg": (20.0, 50.0), "webp": (20.0, 50.0)}
@@ -160,6 +160,16 @@ def test_a_stopped_run_keeps_what_is_measured_and_goes_on_from_there(
     assert not tables(tmp_path / "run")
     report = measure(images, tmp_path / "run")
     assert len(encoded) == 8 and len(report.measurements) == 8
+
+
+def test_a_second_evaluation_of_a_folder_at_work_is_refused(images: Path, tmp_path: Path) -> None:
+    measure(images, tmp_path / "run")
+    before = tables(tmp_path / "run")
+    with only_writer(tmp_path / "run"):
+        with pytest.raises(DataError, match="another evaluation writes into"):
+            measure(images, tmp_path / "run", limit=1)
+    assert tables(tmp_path / "run") == before
+    measure(images, tmp_path / "run")
 
 
 def test_a_codec_that_fails_on_a_picture_costs_that_file_alone(

@@ -55,6 +55,22 @@ def curve(
     ]
 
 
+def test_where_no_picture_has_an_ms_ssim_there_is_no_difference_in_it() -> None:
+    rows = [
+        replace(row, metrics={**row.metrics, "ms_ssim": None})
+        for row in (*curve("bpg"), *curve("jpeg", 1.1))
+    ]
+    assert [row.quality for row in differences(rows, PROTOCOLS["fair"], "bpg")] == ["psnr_rgb_db"]
+
+
+def test_a_picture_that_the_anchor_lacks_is_left_out_and_told() -> None:
+    rows = [*curve("bpg"), *curve("jpeg", 1.1), *curve("jpeg", 1.5, picture="b")]
+    found = differences(rows, PROTOCOLS["fair"], "bpg")
+    for row in found:
+        assert row.rate and row.rate.value == pytest.approx(10) and row.pictures == 1
+        assert row.note == "1 of 2 left out, b: not measured with the anchor"
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_a_curve_of_a_tenth_more_rate_differs_by_ten_per_cent(protocol) -> None:  # type: ignore[no-untyped-def]
     rows = [*curve("bpg"), *curve("jpeg", 1.1), *curve("dsslic", 0.8, labels="none", layer="r1")]

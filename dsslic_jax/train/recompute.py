@@ -1,0 +1,23 @@
+"""What the backward pass computes again instead of keeping it: memory against time (`jax.checkpoint`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+
+from dsslic_jax.models.layers import CONVOLUTION
+
+Result = TypeVar("Result")
+
+POLICIES: dict[str, Any] = {
+    # Norms, activations and paddings: they cost memory traffic alone, which keeping them costs too.
+    "norms": jax.checkpoint_policies.save_only_these_names(CONVOLUTION),
+    "features": jax.checkpoint_policies.nothing_saveable,  # each network's forward pass
+}
+
+
+def recomputed(function: Callable[..., Result], choice: str) -> Callable[..., Result]:
+    """`function` (of arrays), whose derivative computes again what `choice` names; "nothing": as it is."""
+    return function if choice == "nothing" else jax.checkpoint(function, policy=POLICIES[choice])

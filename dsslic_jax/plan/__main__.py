@@ -20,8 +20,8 @@ from dsslic_jax.plan.chips import known_topologies, parse_slice
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _TOPOLOGY = flags.DEFINE_string("topology", None, f"what to plan for: {known_topologies()}")
 _JSON = flags.DEFINE_bool("json", False, "print one JSON object")
-_EFFORT = flags.DEFINE_float(
-    "effort", -1.0, "of the TPU compiler: -1 is quick, 0 its own default", -1.0, 1.0
+_EFFORT = flags.DEFINE_enum(
+    "effort", "O0", environment.EFFORTS, "of the TPU compiler; O2 takes it several times as long"
 )
 _ATTAINED = flags.DEFINE_float(
     "attained", 0.5, "share of the published peaks that steps are expected to reach", 0.01, 1.0
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     try:
         where = parse_slice(str(_TOPOLOGY.value))
-        environment.prepare(where)
+        environment.prepare(where, str(_EFFORT.value))
         from dsslic_jax.plan.planning import make_plan
         from dsslic_jax.plan.report import as_json, as_text
 
-        plan = make_plan(_CONFIG.value, where, _EFFORT.value, _ATTAINED.value, _LARGEST.value)
+        plan = make_plan(_CONFIG.value, where, _ATTAINED.value, _LARGEST.value)
     except DsslicError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

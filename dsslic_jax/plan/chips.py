@@ -28,6 +28,14 @@ class Chip:
     ring_multiple: int  # an axis whose length is a multiple of this closes to a ring
     sources: tuple[str, ...]
 
+    def peak_flops_per_second(self, precision: str) -> float:
+        """Of arithmetic in "float32" or "bfloat16"."""
+        return (
+            self.float32_flops_per_second
+            if precision == "float32"
+            else self.bfloat16_flops_per_second
+        )
+
 
 def _tpu(
     name: str, tera: float, gib: int, giga_memory: float, giga_link: float, axes: int, *sources: str

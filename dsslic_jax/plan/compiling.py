@@ -30,7 +30,6 @@ class Planner:
 
     config: Any  # resolved
     where: Slice
-    effort: float  # of the TPU compiler, -1 (quick) … 1
     mesh: jax.sharding.Mesh
     state: Any  # shapes
 
@@ -62,11 +61,8 @@ class Planner:
         return cost, seconds
 
     def _compile(self, lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-        if self.where.chip.kind != "tpu":
-            return lowered.compile()
-        options: dict[str, Any] = {"exec_time_optimization_effort": self.effort}
         try:
-            return lowered.compile(options)
+            return lowered.compile()
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -75,7 +71,7 @@ class Planner:
             ) from error
 
 
-def make_planner(config: Any, where: Slice, effort: float) -> Planner:
+def make_planner(config: Any, where: Slice) -> Planner:
     """A planner for a resolved configuration.
 
     Raises ConfigError where the compiler does not know the topology or pictures have no fixed size.
@@ -83,7 +79,7 @@ def make_planner(config: Any, where: Slice, effort: float) -> Planner:
     if config.data.crop is None:
         raise ConfigError("a plan needs pictures of one size: set data.crop")
     mesh = make_mesh(config.mesh, _devices(where))
-    return Planner(config, where, effort, mesh, shapes.state_shapes(config))
+    return Planner(config, where, mesh, shapes.state_shapes(config))
 
 
 def _devices(where: Slice) -> Sequence[jax.Device]:

@@ -10,6 +10,8 @@ from dsslic_jax import runtime
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.plan.chips import Slice
 
+EFFORTS = ("O0", "O1", "O2", "O3")
+
 # libtpu asks for these as it starts; what it compiles for is named by the topology, not by them.
 STAND_IN_HOST = {
     "TPU_SKIP_MDS_QUERY": "1",  # no cloud machine that could be asked
@@ -20,8 +22,8 @@ STAND_IN_HOST = {
 }
 
 
-def prepare(where: Slice) -> None:
-    """Sets up this process to plan for `where`; call before anything imports jax.
+def prepare(where: Slice, effort: str) -> None:
+    """Sets up this process to plan for `where`; call before anything imports jax. `effort` is the TPU compiler's.
 
     Raises ConfigError where the TPU compiler is missing.
     """
@@ -33,7 +35,7 @@ def prepare(where: Slice) -> None:
                 "planning for TPUs needs their compiler: pip install 'dsslic_jax[tpu]', "
                 "or name its libtpu.so in TPU_LIBRARY_PATH"
             )
-        os.environ.update(STAND_IN_HOST)
+        os.environ.update(STAND_IN_HOST, JAX_OPTIMIZATION_LEVEL=effort)
     else:
         # Nothing is run: as many simulated devices as GPUs, and no time spent on code for this processor.
         simulated = f"--xla_force_host_platform_device_count={where.chips}"

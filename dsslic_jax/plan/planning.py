@@ -13,7 +13,7 @@ from dsslic_jax.train.mesh import picture_shares
 from dsslic_jax.train.settings import resolve
 
 
-def make_plan(config: Any, where: Slice, effort: float, attained: float, search: bool) -> Plan:
+def make_plan(config: Any, where: Slice, attained: float, search: bool) -> Plan:
     """Compiles the step of `config` for `where` and reckons; `search` looks for the largest batch, too.
 
     Raises:
@@ -21,7 +21,7 @@ def make_plan(config: Any, where: Slice, effort: float, attained: float, search:
       DoesNotFit: the batch is too large for a chip; says what is not, where `search` is on.
     """
     config = resolve(config)
-    planner = make_planner(config, where, effort)
+    planner = make_planner(config, where)
     batch_size, precision = config.train.batch_size, config.precision
     try:
         cost, seconds = planner.cost(batch_size)

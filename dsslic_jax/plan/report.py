@@ -141,11 +141,7 @@ def _largest(plan: Plan) -> list[str]:
 
 
 def _assumptions(plan: Plan, chip: Chip) -> list[str]:
-    peak = (
-        chip.float32_flops_per_second
-        if plan.precision == "float32"
-        else chip.bfloat16_flops_per_second
-    )
+    peak = chip.peak_flops_per_second(plan.precision)
     lines = [
         f"Bound: max(FLOPs / {peak / 1e12:g} TFLOP/s, bytes / {chip.memory_bytes_per_second / 1e9:g} GB/s) "
         f"+ bytes sent / {plan.where.link_bytes_per_second / 1e9:g} GB/s, nothing overlapped.",

@@ -68,12 +68,9 @@ class StepTime:
 def step_time(cost: Cost, where: Slice, precision: str, attained: float = 1.0) -> StepTime:
     """The roofline of `cost` on a chip of this slice; `precision` is that of the arithmetic."""
     chip = where.chip
-    peak = chip.bfloat16_flops_per_second
-    if precision == "float32":
-        peak = chip.float32_flops_per_second
     sent = sum(collective.sent_bytes for collective in cost.collectives)
     return StepTime(
-        compute_seconds=cost.flops / peak,
+        compute_seconds=cost.flops / chip.peak_flops_per_second(precision),
         memory_seconds=cost.bytes_accessed / chip.memory_bytes_per_second,
         collective_seconds=sent / where.link_bytes_per_second if sent else 0.0,
         attained=attained,

@@ -33,8 +33,8 @@ def find_damage(checkpoint: Path) -> str | None:
         try:
             if digest not in (None, _sha256(checkpoint / name)):
                 return f"{name} is not as it was written"
-        except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
+        except (OSError, ValueError) as error:
+            return f"{name} cannot be read ({error})"
     return None
 
 

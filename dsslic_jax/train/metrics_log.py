@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from dsslic_jax.errors import DataError
 from dsslic_jax.files import write_atomically
 
 METRICS = "metrics.jsonl"  # in a work directory
@@ -21,17 +22,23 @@ TENSORBOARD = "tensorboard"
 
 
 class MetricsLog:
-    """Appends reports to `workdir`, after removing those of steps later than `start`."""
+    """Appends reports to `workdir`, after removing those of steps later than `start`.
+
+    Raises DataError where one of its files is not as it was written.
+    """
 
     def __init__(self, workdir: Path, start: int, json_lines: bool) -> None:
+        from google.protobuf.message import DecodeError
         from tensorboardX.event_file_writer import EventsWriter
 
         events, lines = workdir / TENSORBOARD, workdir / METRICS
         events.mkdir(parents=True, exist_ok=True)
-        for path in events.glob("events.*"):
-            write_atomically(path, events_up_to(start, path.read_bytes()))
-        if lines.exists():
-            write_atomically(lines, _lines_up_to(start, lines.read_bytes()))
+        for path in [*events.glob("events.*"), *workdir.glob(METRICS)]:
+            up_to = _lines_up_to if path == lines else _events_up_to
+            try:
+                write_atomically(path, up_to(start, path.read_bytes()))
+            except (DecodeError, KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{path} is damaged ({error}): move it away to go on") from error
         # Not `SummaryWriter`: that one writes some time later, in a thread. Each part of a run has a file of its own.
         self._events = EventsWriter(str(events / "events"), f".from{start}.{os.getpid()}")
         self._lines = lines.open("ab") if json_lines else None
@@ -67,7 +74,7 @@ def _lines_up_to(step: int, data: bytes) -> bytes:
     return b"".join(line for line in whole if json.loads(line)["step"] <= step)
 
 
-def events_up_to(step: int, data: bytes) -> bytes:
+def _events_up_to(step: int, data: bytes) -> bytes:
     """The whole records of an event file no later than `step`.
 
     A record is its length in 8 bytes, a checksum of these in 4, an Event message and a checksum of that in 4.

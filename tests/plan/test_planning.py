@@ -56,7 +56,7 @@ def bytes_of(tree: Any) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
-def check_costs(found: dict[str, Any], chips: int) -> None:
+def check_costs(found: dict[str, Any], chips: int, most_padded: int) -> None:
     """Each parameter's gradient is summed over all chips once; arguments are the state and a share of the batch.
 
     The sum may be taken before the four phases of a transposed convolution are put together, 16 taps for 9.
@@ -66,9 +66,8 @@ def check_costs(found: dict[str, Any], chips: int) -> None:
     reduced = sum(c["bytes"] for c in found["collectives"] if c["kind"] == "all-reduce")
     assert parameters <= reduced <= 16 / 9 * parameters
     pictures = found["batch_size"] // chips * 64 * 64 * (3 + 1)
-    # A compiler may pad arrays to its tiles.
     arguments = bytes_of(state) + pictures
-    assert arguments <= found["memory"]["argument_bytes"] <= 2 * arguments
+    assert arguments <= found["memory"]["argument_bytes"] <= most_padded * arguments
     assert found["chips"] == chips and found["flops"] > 0
     assert found["bound"]["step_seconds"] < found["expected"]["step_seconds"]
     assert found["bound"]["scaling_efficiency"] < 1
@@ -76,14 +75,14 @@ def check_costs(found: dict[str, Any], chips: int) -> None:
 
 def test_the_train_step_is_compiled_for_a_v5e_slice(libtpu: None) -> None:
     found = told("--topology=v5e:2x2", "--config.train.batch_size=8")
-    check_costs(found, chips=4)
+    check_costs(found, chips=4, most_padded=8)  # narrow arrays fill tiles of 8 x 128 badly
     assert not found["estimate"]
     assert found["memory"]["peak_bytes"] <= found["memory"]["reserved_bytes"]
 
 
 def test_gpus_are_estimated_from_the_program_for_a_cpu() -> None:
     found = told("--topology=h200:2", "--config.train.batch_size=8")
-    check_costs(found, chips=2)
+    check_costs(found, chips=2, most_padded=1)
     assert found["estimate"]
 
 

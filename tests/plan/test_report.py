@@ -43,7 +43,7 @@ def plan(
     where = parse_slice(topology)
     monkeypatch.setattr(planning, "make_planner", lambda *_: StandIn(where))
     config = small_compression(batch_size=batch_size)
-    return planning.make_plan(config, where, effort=-1.0, attained=0.5, search=search)
+    return planning.make_plan(config, where, attained=0.5, search=search)
 
 
 def test_the_largest_batch_is_searched_in_whole_shares_of_the_slice(
@@ -105,4 +105,4 @@ def test_pictures_without_one_size_cannot_be_planned() -> None:
     config = small_compression()
     config.data.crop = None
     with pytest.raises(ConfigError, match=r"set data\.crop"):
-        make_planner(config, parse_slice("h200"), -1.0)
+        make_planner(config, parse_slice("h200"))

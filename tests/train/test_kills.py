@@ -18,6 +18,7 @@ from tests.train.reports import assert_each_report_is_there_once, json_lines, wi
 from tests.train.runs import assert_same_weights, command, environment
 
 KILLS = int(os.environ.get("DSSLIC_TRAIN_KILLS", "2"))
+KILLS_PER_RUN = 4
 SETTINGS = ("train.steps=60", "train.log_every=2", "train.save_every=3", "train.sample_every=0")
 # What a run says before the kill, and how many seconds after that it comes at most: as it starts, or as it trains.
 MOMENTS = {"training on": 4.0, "step ": 3.0}
@@ -60,13 +61,13 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     while kills < KILLS:
         runs.append(workdir := tmp_path / str(len(runs)))
         ended = False
-        while not ended and kills < KILLS:
+        for _ in range(min(KILLS_PER_RUN, KILLS - kills)):
             begins = rng.choice(["training on", "step ", "step ", "step "])
-            ended = not is_killed(workdir, begins, rng.uniform(0, MOMENTS[begins]))
-            if not ended:
-                kills += 1
-                saving = any((workdir / "checkpoints").glob("*.orbax-checkpoint-tmp"))
-                log["while saving" if saving else f"after {begins!r}"] += 1
+            if ended := not is_killed(workdir, begins, rng.uniform(0, MOMENTS[begins])):
+                break
+            kills += 1
+            saving = any((workdir / "checkpoints").glob("*.orbax-checkpoint-tmp"))
+            log["while saving" if saving else f"after {begins!r}"] += 1
         if not ended:
             said, _ = (last := started(workdir)).communicate(timeout=600)
             assert last.returncode == 0, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from flax import struct
+from flax.struct import PyTreeNode
 
 from dsslic_jax import bundle
 from dsslic_jax.classes import class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.errors import CoderUnavailable, ConfigError
+from dsslic_jax.errors import CoderUnavailable, ConfigError, DataError
 from dsslic_jax.evaluate.during_training import CodedPictures, SegmentedPictures, evaluation_of
 from dsslic_jax.metrics import psnr_rgb_db
 from dsslic_jax.train import loop, sharding
@@ -107,7 +108,7 @@ def test_what_cannot_be_measured_is_told_before_training(monkeypatch: pytest.Mon
     assert evaluation_of(config) is None
 
 
-class Toy(struct.PyTreeNode):
+class Toy(PyTreeNode):
     """A state with one weight and one statistic."""
 
     step: Any
@@ -238,6 +239,18 @@ def test_what_lies_after_the_start_is_removed_and_torn_records_too(tmp_path: Pat
         1: {"loss": [0.5], "eval/psnr_rgb_db": [float("inf")]},
         2: {"loss": [7.0]},
     }
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"[1]\n", b"{}\n", b"step\n"])
+def test_a_damaged_log_is_named(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / METRICS).write_bytes(line)
+    with pytest.raises(DataError, match=rf"{METRICS} is damaged .*: move it away"):
+        MetricsLog(tmp_path, 1, json_lines=True)
+    (tmp_path / METRICS).unlink()
+    events = tmp_path / TENSORBOARD / "events.out.tfevents.1"
+    events.write_bytes(struct.pack("<QI", len(line), 0) + line + bytes(4))
+    with pytest.raises(DataError, match=rf"{events.name} is damaged"):
+        MetricsLog(tmp_path, 1, json_lines=True)
 
 
 def test_json_lines_can_be_left_out(tmp_path: Path) -> None:

@@ -95,9 +95,15 @@ class Checkpoints:
 
     @property
     def best_step(self) -> int:
-        """Of the best checkpoint by the metric asked for; 0 where there is none that was saved with it."""
+        """Of the best checkpoint by the metric asked for; 0 where there is none that was saved with it.
+
+        Raises TrainingStopped where it is damaged, or one that was begun cannot be written.
+        """
         self._wait()
-        return self._manager.best_step() or 0 if self._best_metric else 0
+        step = self._manager.best_step() or 0 if self._best_metric else 0
+        if step and (damage := find_damage(self._directory / str(step))):
+            raise TrainingStopped(f"the best checkpoint, {step}, is damaged: {damage}")
+        return step
 
     def restore(self, step: int, state: Any, shardings: Any) -> tuple[Any, dict[str, Any]]:
         """(state, unreported) as saved at `step`; at step 0, before all checkpoints, (`state`, {}).

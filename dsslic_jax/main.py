@@ -75,8 +75,9 @@ def _run(workdir: Path) -> None:
 
     if _CONFIG.value.task == "compression":
         coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
-    if _DISTRIBUTED.value or _COORDINATOR.value:
-        distributed.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _HEARTBEAT.value)
+    place = (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    if _DISTRIBUTED.value or place != (None, None, None):
+        distributed.join(*place, heartbeat_timeout_s=_HEARTBEAT.value)
     model = train(_CONFIG.value, workdir, evaluation_of(_CONFIG.value), _PROFILE.value)
     if model is None or jax.process_index() != 0:
         return

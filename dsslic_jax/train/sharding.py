@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,16 +84,17 @@ def compile_step(
 ) -> jax.stages.Wrapped:
     """jit of a `(state, batch) -> (state, metrics)` function over the mesh; the old state is given up.
 
-    Each weight is gathered whole before it is used; what the optimiser keeps stays divided. (Left to itself XLA also
-    divides the convolutions by features, and with bands of rows its gradients were then wrong: jaxlib 0.10.2.)
+    Each weight is gathered whole before it is used; what only follows the weights stays divided. (Left to itself XLA
+    also divides the convolutions by features, and with bands of rows its gradients were then wrong: jaxlib 0.10.2.)
     `state` gives the shapes, as arrays or as jax.ShapeDtypeStruct.
     """
     of_state = state_sharding(state, mesh)
 
     def gathered(path: Any, leaf: jax.Array) -> jax.Array:
-        moment = any(getattr(key, "name", None) == "opt_state" for key in path)
-        return leaf if moment else jax.lax.with_sharding_constraint(leaf, replicated(mesh))
+        follows = any(getattr(key, "name", None) in ("opt_state", "average") for key in path)
+        return leaf if follows else jax.lax.with_sharding_constraint(leaf, replicated(mesh))
 
+    @functools.wraps(step)
     def step_on_mesh(state: Any, batch: Any) -> tuple[Any, Any]:
         return step(jax.tree_util.tree_map_with_path(gathered, state), batch)
 

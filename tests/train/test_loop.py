@@ -216,6 +216,7 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
         (["--config=configs/quickstart.py:tiny", "--config.model.nokey=1"], "nokey"),
         (["--config=configs/camvid.py:tiny", "--config.data.root=/none"], "error: data.root"),
         (["--config=configs/quickstart.py:tiny", "--config.coding.layers=99"], "layers is 1 to 16"),
+        (["--config=configs/quickstart.py:tiny", "--process_id=1"], "give --coordinator"),
     ],
 )
 def test_the_training_command_tells_mistakes_in_one_line(

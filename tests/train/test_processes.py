@@ -27,6 +27,7 @@ from dsslic_jax.train.tasks import make_task
 from tests.conftest import ROOT
 
 SETTINGS = {
+    "seed": 1,  # with seed 0 a unit lies so near the kink of its ReLU that a float's last digit decides
     "train.batch_size": 8,
     "train.steps": 8,
     "train.log_every": 1,
@@ -37,6 +38,10 @@ SETTINGS = {
     "data.scenes_size": (32, 32),
     "discriminator.layers": 1,
     "discriminator.scales": 1,
+    # Smooth: rounding c, and Adam where a gradient is near zero, make much of a float's last digit.
+    "model.round_compact": False,
+    "optimizer.name": "sgd",
+    "optimizer.learning_rate": 1e-4,
     "mesh.fsdp": 2,
 }
 WAIT_S = 500  # on a machine that does much else
@@ -83,7 +88,8 @@ class Launched:
     def __exit__(self, *exception: object) -> None:
         self._alarm.cancel()
         self._kill()
-        self._process.wait(60)
+        with self._process:
+            self._process.wait(60)
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError):

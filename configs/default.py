@@ -71,15 +71,16 @@ def _shared() -> ConfigDict:
     # Moving average of the generator's weights and batch statistics, kept beside them; samples, evaluation and the
     # model take it. 0: none; 0.999 remembers about a thousand steps.
     train.ema_decay = 0.0
-    train.log_every = 100  # steps between reports: lines, TensorBoard scalars, metrics.jsonl
+    train.log_every = 100  # steps between reports: progress line, TensorBoard, metrics.jsonl
     train.json_log = True  # metrics.jsonl in the work directory: one JSON line for each report
     train.save_every = 1000  # steps between checkpoints
     train.keep = 2  # checkpoints kept: the last so many
-    # Name of a reported value, e.g. "eval/psnr_rgb_db": the checkpoint where it is best is kept too, and its model is
-    # written to best/. Of a PSNR, an accuracy or an IoU more is better, of all else less.
+    # Name of a reported value, e.g. "eval/psnr_rgb_db": the checkpoint where it was best, as last reported, is kept
+    # too, and its model is written to best/. Of a PSNR, an accuracy or an IoU more is better, of all else less.
     train.best_metric = ""
     train.sample_every = 1000  # steps between sample grids; 0: none
-    train.evaluate_every = 0  # steps between measurements on data.eval_split, really coded; 0: none
+    # Steps between measurements on data.eval_split, really coded at coding.quality (or, of SegNet, segmented); 0: none.
+    train.evaluate_every = 0
     train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
 
     config.after = after = ConfigDict()

@@ -44,8 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     if "://" in str(_WORKDIR.value):
         raise app.UsageError("--workdir must be a folder; mount a bucket to use it")
     if not flags.FLAGS["verbosity"].present:
-        # Orbax tells each step of each save, and every stack of an error that it raises as well.
-        logging.set_verbosity(logging.FATAL)
+        logging.set_verbosity(logging.WARNING)
+        # Orbax tells each step of each save there, and every stack of an error that it raises as well.
+        logging.get_absl_logger().setLevel("CRITICAL")
     try:
         finished = _run(Path(str(_WORKDIR.value)))
     except (DsslicError, OSError) as error:

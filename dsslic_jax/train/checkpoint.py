@@ -25,6 +25,7 @@ from dsslic_jax.train.digests import find_damage, write_digests
 from dsslic_jax.train.sharding import place
 
 CHECKPOINTS = "checkpoints"  # folder of a work directory
+UNFINISHED = "*.orbax-checkpoint-tmp*"  # what Orbax calls a checkpoint until it is whole
 # Settings that may change between the parts of one run without changing its result.
 FREE_TO_CHANGE = (
     "train.log_every",
@@ -69,7 +70,7 @@ class Checkpoints:
 
         self._directory = directory.absolute()
         self._best_metric = best_metric
-        _set_damaged_aside(self._directory)
+        _tidy(self._directory)
         more = any(word in best_metric for word in MORE_IS_BETTER)
         worst = -math.inf if more else math.inf
 
@@ -84,7 +85,6 @@ class Checkpoints:
             preservation_policy=managers.AnyPreservationPolicy(kept),
             best_fn=quality if best_metric else None,
             best_mode="max" if more else "min",
-            cleanup_tmp_directories=True,  # what a killed run left half-written
             async_options=ocp.AsyncOptions(post_finalization_callback=self._add_digests),
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -96,9 +96,15 @@ class Checkpoints:
 
     @property
     def best_step(self) -> int:
-        """Of the best checkpoint by the metric asked for; 0 where there is none that was saved with it."""
+        """Of the best checkpoint by the metric asked for; 0 where there is none that was saved with it.
+
+        Raises TrainingStopped where it is damaged, or one that was begun cannot be written.
+        """
         self._wait()
-        return self._manager.best_step() or 0 if self._best_metric else 0
+        step = self._manager.best_step() or 0 if self._best_metric else 0
+        if step and (damage := find_damage(self._directory / str(step))):
+            raise TrainingStopped(f"the best checkpoint, {step}, is damaged: {damage}")
+        return step
 
     def restore(self, step: int, state: Any, shardings: Any) -> tuple[Any, dict[str, Any]]:
         """(state, unreported) as saved at `step`; at step 0, before all checkpoints, (`state`, {}).
@@ -151,7 +157,7 @@ class Checkpoints:
 
     def _add_digests(self) -> None:
         # Orbax calls this when all files are written, just before the folder gets its name; one save at a time.
-        (unfinished,) = self._directory.glob("*.orbax-checkpoint-tmp*")
+        (unfinished,) = self._directory.glob(UNFINISHED)
         write_digests(unfinished)
 
     @contextmanager
@@ -167,10 +173,15 @@ class Checkpoints:
             ) from error
 
 
-def _set_damaged_aside(directory: Path) -> None:
-    """Renames the checkpoints that are newer than the newest whole one, telling what is wrong with each."""
+def _tidy(directory: Path) -> None:
+    """Removes what a killed run left half-written; renames the checkpoints newer than the newest whole one.
+
+    Tells what is wrong with each. Raises TrainingStopped where there are checkpoints, but none is whole.
+    """
     whole = True
     if jax.process_index() == 0:
+        for unfinished in directory.glob(UNFINISHED):
+            shutil.rmtree(unfinished)
         damaged: dict[Path, str] = {}
         whole = _find_whole(directory, damaged)
         for checkpoint, damage in damaged.items():

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grain
 import jax
 from jax.sharding import Mesh
 
 from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
+from dsslic_jax.data.elements import Source
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
@@ -45,14 +47,7 @@ def train(
     start = checkpoints.latest_step
     shardings = sharding.state_sharding(task.state, mesh)
     state, unreported = checkpoints.restore(start, task.state, shardings)
-    data = train_iterator(
-        config.data,
-        batch_size=batch_size,
-        seed=config.seed,
-        start=start,
-        positions=positions_of_host(batch_size, mesh, jax.process_index()),
-        source=source,
-    )
+    data = _batches(config, source, mesh, start)
     feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
     step = sharding.compile_step(task.step, mesh, task.state)
     monitor = Monitor(workdir, settings, start, unreported)
@@ -81,16 +76,29 @@ def train(
             keeper.after_step(number, state, fed.host, last)
             if last:
                 break
+        directory = keeper.export(state, "model")
         if best := checkpoints.best_step:
             keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best")
 
-    directory = keeper.export(state, "model")
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
     if (reached := int(state.step)) < settings.steps:
         print(f"stopped at step {reached}; the same command goes on from there", flush=True)
         return None
     return directory
+
+
+def _batches(config: Any, source: Source, mesh: Mesh, start: int) -> grain.DatasetIterator:
+    """This host's part of the batches after the first `start`."""
+    batch_size = config.train.batch_size
+    return train_iterator(
+        config.data,
+        batch_size=batch_size,
+        seed=config.seed,
+        start=start,
+        positions=positions_of_host(batch_size, mesh, jax.process_index()),
+        source=source,
+    )
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,11 @@ def test_the_last_and_the_best_are_kept(
         for step in (4, 5):
             checkpoints.save(step, state_of(step), {}, values[step] if metric else None)
         assert checkpoints.best_step == best
-    assert sorted(int(path.name) for path in tmp_path.iterdir()) == kept
+        assert sorted(int(path.name) for path in tmp_path.iterdir()) == kept
+        if best:
+            flip(tmp_path / str(best) / "state" / "_METADATA")
+            with pytest.raises(TrainingStopped, match=f"best checkpoint, {best}, is damaged"):
+                _ = checkpoints.best_step
 
 
 @contextmanager

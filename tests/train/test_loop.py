@@ -204,8 +204,9 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert process.returncode == 1
-    said = process.stderr.strip().splitlines()[-1]  # before it, whatever threads of Orbax say
-    assert said.startswith("error: a checkpoint could not be written, and there is none before it")
+    said = "error: a checkpoint could not be written, and there is none before it"
+    # Threads of Orbax that are writing other arrays say something too.
+    assert sum(line.startswith(said) for line in process.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class CoarseModel(nn.Module):
     compnet_width: int = 64
     finenet_width: int = 64
     finenet_blocks: int = 9
+    finenet_downs: int = DOWNS
     norm: str = "instance"
     label_conv: str = "auto"
     compact: str = "direct"
@@ -57,7 +58,12 @@ class CoarseModel(nn.Module):
         self.compnet = CompNet(
             width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
         )
-        self.finenet = FineNet(width=self.finenet_width, blocks=self.finenet_blocks, **shared)
+        self.finenet = FineNet(
+            width=self.finenet_width,
+            blocks=self.finenet_blocks,
+            downs=self.finenet_downs,
+            **shared,
+        )
 
     def compress(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         """labels int [B, H, W], x float [B, H, W, 3] in [-1, 1] -> c float [B, H/alpha, W/alpha, 3]."""
@@ -84,12 +90,12 @@ class CoarseModel(nn.Module):
     @property
     def size_multiple(self) -> int:
         """Heights and widths must be multiples of this."""
-        return max(self.alpha, 2**DOWNS)
+        return max(self.alpha, 2**self.finenet_downs)
 
     @property
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
-        return max(4 * self.alpha, 2 * 2**DOWNS)
+        return max(4 * self.alpha, 2 * 2**self.finenet_downs)
 
     @property
     def tiles(self) -> bool:
@@ -107,7 +113,7 @@ class CoarseModel(nn.Module):
         """Pixels around it that a pixel of x' depends on, likewise; a pixel of ĉ covers alpha x alpha of them."""
         reaches = []
         for row in range(self.size_multiple):
-            first, last = finenet.rows_seen(row, self.finenet_blocks)
+            first, last = finenet.rows_seen(row, self.finenet_blocks, self.finenet_downs)
             # Row q of c' lies between row floor((q + 1/2) / alpha - 1/2) of ĉ and the next.
             above, below = ((2 * q + 1 - self.alpha) // (2 * self.alpha) for q in (first, last))
             reaches += [row - self.alpha * above, self.alpha * (below + 2) - 1 - row]
@@ -122,6 +128,7 @@ def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
         compnet_width=settings["compnet_width"],
         finenet_width=settings["finenet_width"],
         finenet_blocks=settings["finenet_blocks"],
+        finenet_downs=settings.get("finenet_downs", DOWNS),  # older models do not say
         norm=settings["norm"],
         label_conv=settings["label_conv"],
         compact=settings["compact"],

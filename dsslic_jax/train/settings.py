@@ -25,7 +25,8 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "train.update_order": ("alternating", "simultaneous"),
     },
     "segmentation": {
-        "model.backbone": tuple(segnet.STAGES),
+        "model.backbone": tuple(segnet.BACKBONES),
+        "model.input": ("symmetric", "imagenet"),
         "model.norm": ("batch", "group"),
         "model.dtype": ("float32", "bfloat16"),
     },

@@ -1,0 +1,113 @@
+"""Weight files of other programs: safetensors, and PyTorch's own without running what is in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsslic_jax.errors import ModelError
+
+METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
+# In a folder, the files of one model and the prefix that their keys get.
+FOLDER = {
+    r".*net_C\.": "C.",
+    r".*net_G\.": "G.",
+    r".*net_D\.": "D.",
+    r"encoder.*\.": "encoder.",
+    r"decoder.*\.": "decoder.",
+}
+SUFFIXES = ("safetensors", "pth", "pt")
+REMEDY = (
+    "load it where you trust it and save its state dict again: "
+    "safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, or of the files of one model in a folder, by key; 16-bit floats become float32.
+
+    Raises ModelError where there is no such file, it is damaged, or it needs pickle.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    return {
+        key: array.astype(np.float32) if array.dtype.itemsize == 2 else array
+        for key, array in arrays.items()
+    }
+
+
+def read_description(path: Path) -> dict[str, Any] | None:
+    """What the metadata of a file that `dsslic convert to-torch` wrote say of the model; None in other files."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+        return json.loads(metadata[METADATA]) if METADATA in metadata else None
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for name, prefix in FOLDER.items():
+        pattern = name + f"({'|'.join(SUFFIXES)})"
+        files = sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name))
+        if len(files) > 1:
+            told = ", ".join(path.name for path in files)
+            raise ModelError(f"{folder} has several files of one network: {told}; leave one there")
+        for path in files:
+            arrays |= {f"{prefix}{key}": array for key, array in read_arrays(path).items()}
+    if not arrays:
+        raise ModelError(
+            f"no weights in {folder}: expected *_net_C.pth, *_net_G.pth and *_net_D.pth, or "
+            f"encoder*.pth and decoder*.pth (or the same as .safetensors)"
+        )
+    return arrays
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _read_pth(path: Path) -> dict[str, np.ndarray]:
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError(
+            f"{path} needs PyTorch to be read: pip install 'dsslic_jax[torch]', or {REMEDY}"
+        ) from error
+    try:
+        # mmap is left off: files of PyTorch before 1.6 have another layout.
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch names no class for what a damaged file can raise
+        raise ModelError(
+            f"{path} is no file of weights alone ({_first_line(error)}); {REMEDY}"
+        ) from error
+    if not isinstance(stored, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in stored.items()
+    ):
+        raise ModelError(f"{path} holds no state dict, a dictionary of tensors; {REMEDY}")
+    return {
+        key: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+        for key, tensor in stored.items()
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

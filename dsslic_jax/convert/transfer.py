@@ -1,0 +1,207 @@
+"""Whole models to state dicts and back: what networks there are, in which layout, and what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dsslic_jax.bundle import COARSE_NETWORKS, STATISTICS, Bundle
+from dsslic_jax.classes import ClassTable
+from dsslic_jax.convert import module, reference, resnets, rules
+from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
+from dsslic_jax.convert.ours import SETTINGS, drawn, shapes_of
+from dsslic_jax.convert.rules import Arrays, Pair
+from dsslic_jax.errors import ModelError
+
+_REFERENCE = (reference.COMPNET, reference.FINENET, reference.DISCRIMINATOR)
+# What can be written. The authors' SegNet is a program of its own: CSAILVision's is the same network in PyTorch.
+LAYOUTS = {"reference": (*_REFERENCE, resnets.CSAIL), "module": module.NAMINGS}
+# What can be read.
+NAMINGS = (
+    *module.NAMINGS,
+    *_REFERENCE,
+    reference.PIX2PIXHD,
+    resnets.CSAIL,
+    resnets.LIBRARY,
+    resnets.TIMM_DEEP,
+)
+# Moments of an optimiser: optax's names and PyTorch's.
+MOMENTS = {"mu": "exp_avg", "nu": "exp_avg_sq", "trace": "momentum_buffer"}
+STEP = "step"
+_IGNORED = r".*\.num_batches_tracked"
+
+
+class Portable(NamedTuple):
+    """A model, and the state of its training where it travels too.
+
+    Attributes:
+      bundle: the model.
+      training: by name: the discriminator's arrays ("discriminator/…"), optimisers' moments ("mu/finenet/…", …) and the
+        number of steps taken ("step"); empty where there is none.
+    """
+
+    bundle: Bundle
+    training: Arrays
+
+
+def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
+    """The arrays of a model by the keys of a layout, "reference" or "module".
+
+    Raises ModelError listing the arrays for which the layout has no name.
+    """
+    arrays = {**model.bundle.weights, **model.training}
+    moments = {name for name in arrays if name.partition("/")[0] in MOMENTS}
+    pairs = []
+    for naming in LAYOUTS[layout]:
+        names = [n for n in arrays if n.startswith(f"{naming.network}/")]
+        if names:
+            table = naming.table(_settings_of(naming.network, model.bundle, names))
+            pairs += rules.pair(names, table)
+    pairs += [pair for pair in _moments(pairs) if pair.ours in moments]
+    if STEP in arrays:
+        pairs.append(Pair(STEP, STEP, rules.SAME))
+    return rules.to_theirs(arrays, pairs)
+
+
+def _settings_of(network: str, bundle: Bundle, names: Iterable[str]) -> Mapping[str, Any]:
+    if network == "discriminator":
+        shapes = {name: () for name in names}
+        return {
+            "scales": rules.largest(shapes, r"discriminator/scale_(\d+)/") + 1,
+            "layers": rules.largest(shapes, r"discriminator/scale_\d+/conv_(\d+)/"),
+        }
+    settings = bundle.segnet if network == "segnet" else bundle.model
+    assert settings is not None  # a bundle with weights of a network has its settings
+    return settings
+
+
+def _moments(pairs: Iterable[Pair]) -> list[Pair]:
+    """The pairs of every moment of the arrays that are learned."""
+    return [
+        Pair(f"{ours}/{pair.ours}", f"{theirs}.{pair.theirs}", pair.change)
+        for ours, theirs in MOMENTS.items()
+        for pair in pairs
+        if pair.ours.rpartition("/")[2] not in STATISTICS
+    ]
+
+
+def from_state_dict(
+    arrays: Arrays,
+    classes: ClassTable,
+    model: Mapping[str, Any] | None = None,
+    segnet: Mapping[str, Any] | None = None,
+) -> Portable:
+    """The model that a state dict holds, in whatever layout; widths, blocks and classes are read off the shapes.
+
+    Args:
+      arrays: by key.
+      classes: the table that labels follow.
+      model: settings of the coarse model that shapes do not tell, instead of the layout's own.
+      segnet: likewise of SegNet.
+
+    Raises:
+      ModelError: no network is known by these keys, or listing every key that is missing, misshapen or not known.
+    """
+    shapes = {key: array.shape for key, array in arrays.items()}
+    found = [read(naming, shapes, classes) for naming in _find(arrays)]
+    settings = _settings(found, classes, {"coarse": model or {}, "segnet": segnet or {}})
+    pairs: list[Pair] = []
+    ours: dict[str, tuple[int, ...]] = {STEP: ()}
+    for naming, counts, told in found:
+        wanted, table = shapes_of(naming.network, settings[naming.network]), naming.table(counts)
+        names = [n for n in wanted if naming.whole or table(rules.module_of(n)) is not None]
+        pairs += rules.pair(names, table)
+        ours |= wanted if told else {}
+    moments = [p for p in _moments(pairs) if any(k.startswith(_moment(p)) for k in arrays)]
+    ours |= {p.ours: ours[n] for p in moments if (n := p.ours.partition("/")[2]) in ours}
+    pairs += [*moments, *([Pair(STEP, STEP, rules.SAME)] if STEP in arrays else [])]
+    ignored = "|".join([_IGNORED, *(naming.ignored for naming, _, _ in found)])
+    return _portable(rules.to_ours(arrays, pairs, ours, ignored), found, settings, classes)
+
+
+def _moment(pair: Pair) -> str:
+    """What the foreign names of all moments of this kind begin with."""
+    return pair.theirs.partition(".")[0] + "."
+
+
+def _find(arrays: Arrays) -> list[Naming]:
+    """The namings that the keys follow, at most one for each network. Raises ModelError where they follow none."""
+    found = {
+        naming.network: naming
+        for naming in reversed(NAMINGS)
+        if any(re.match(naming.mark, key) for key in arrays)
+    }
+    if not found:
+        layouts = ", ".join(dict.fromkeys(naming.layout for naming in NAMINGS))
+        raise ModelError(f"no network is known by these keys; layouts known: {layouts}")
+    coarse = [naming for network, naming in found.items() if network in COARSE_NETWORKS]
+    if len(coarse) == 1 and coarse[0].whole:
+        raise ModelError(f"there is only one of {' and '.join(COARSE_NETWORKS)}: both are needed")
+    if [*found] == ["discriminator"]:
+        raise ModelError("a discriminator alone is no model: compnet and finenet are needed")
+    return [*found.values()]
+
+
+def _settings(
+    found: Iterable[Found],
+    classes: ClassTable,
+    chosen: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """The settings of each network; CompNet and FineNet share theirs."""
+    settings: dict[str, dict[str, Any]] = {}
+    for naming, counts, told in found:
+        part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
+        before = settings.get(part) or {
+            **SETTINGS[part],
+            "classes": classes.num_classes,
+            **naming.implied,
+            **chosen.get(part, {}),
+        }
+        settings[part] = before | counts
+        if told and settings[part]["classes"] < classes.num_classes:
+            raise ModelError(
+                f"{naming.network} is for {settings[part]['classes']} classes, the table "
+                f"{classes.name!r} has {classes.num_classes}: name the right one with --classes"
+            )
+    if "coarse" in settings:
+        settings["coarse"].setdefault("compnet_width", settings["coarse"]["finenet_width"])
+    settings = {
+        part: {key: value for key, value in of_part.items() if key not in FOR_TABLES}
+        for part, of_part in settings.items()
+    }
+    return settings | dict.fromkeys(COARSE_NETWORKS, settings.get("coarse", {}))
+
+
+def _portable(
+    weights: dict[str, np.ndarray],
+    found: Iterable[Found],
+    settings: Mapping[str, dict[str, Any]],
+    classes: ClassTable,
+) -> Portable:
+    """The model of these arrays; what the file does not have is drawn."""
+    provenance: dict[str, dict[str, Any]] = {}
+    for naming, _, _ in found:
+        if naming.network == "discriminator":
+            continue
+        part = "segnet" if naming.network == "segnet" else "coarse"
+        provenance[part] = {"converted_from": naming.layout}
+        if not naming.whole:
+            made: dict[str, np.ndarray] = {}
+            for network in ("segnet",) if part == "segnet" else COARSE_NETWORKS:
+                made |= drawn(network, settings[network])
+            added = made.keys() - weights.keys()
+            weights |= {name: made[name] for name in added}
+            provenance[part]["drawn"] = sorted({rules.module_of(name) for name in added})
+    networks = (*COARSE_NETWORKS, "segnet")
+    bundle = Bundle(
+        classes=classes,
+        model=settings.get("coarse"),
+        segnet=settings.get("segnet"),
+        coding={},
+        provenance=provenance,
+        weights={n: w for n, w in weights.items() if n.partition("/")[0] in networks},
+    )
+    return Portable(bundle, {n: w for n, w in weights.items() if n not in bundle.weights})

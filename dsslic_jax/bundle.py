@@ -141,12 +141,9 @@ def nest(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return root
 
 
-def save(bundle: Bundle, directory: Path) -> None:
-    """Writes a model directory; each file appears whole or not at all, `model.json` last."""
-    from safetensors.numpy import save as serialize
-
-    weights = serialize(dict(bundle.weights))
-    description = {
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """All of a model but its weights, for JSON."""
+    return {
         "format": FORMAT,
         "classes": (
             bundle.classes.name
@@ -157,6 +154,28 @@ def save(bundle: Bundle, directory: Path) -> None:
         "segnet": bundle.segnet,
         "coding": bundle.coding,
         "provenance": bundle.provenance,
+    }
+
+
+def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Bundle:
+    """The model of a description and weights. Raises KeyError or ModelError for what is no description."""
+    return Bundle(
+        classes=_stored_classes(description["classes"]),
+        model=description["model"],
+        segnet=description["segnet"],
+        coding=description["coding"],
+        provenance=description["provenance"],
+        weights=weights,
+    )
+
+
+def save(bundle: Bundle, directory: Path) -> None:
+    """Writes a model directory; each file appears whole or not at all, `model.json` last."""
+    from safetensors.numpy import save as serialize
+
+    weights = serialize(dict(bundle.weights))
+    description = {
+        **describe(bundle),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     if bundle.model is not None:
@@ -185,14 +204,7 @@ def load(directory: str | Path) -> Bundle:
             raise ModelError(
                 f"{directory}: weights.safetensors is not the one model.json describes"
             )
-        bundle = Bundle(
-            classes=_stored_classes(description["classes"]),
-            model=description["model"],
-            segnet=description["segnet"],
-            coding=description["coding"],
-            provenance=description["provenance"],
-            weights=deserialize(weights),
-        )
+        bundle = described(description, deserialize(weights))
         if bundle.model is not None and bundle.fingerprint.hex() != description["fingerprint"]:
             raise ModelError(f"{directory}: model.json is not as it was written (fingerprint)")
         return bundle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from dsslic_jax import runtime
 
@@ -28,3 +29,13 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("no folder of real pictures beside this checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch; without it the test is skipped, or fails where DSSLIC_REQUIRE_TORCH=1 says that it must be there."""
+    if os.environ.get("DSSLIC_REQUIRE_TORCH") == "1":
+        import torch
+
+        return torch
+    return pytest.importorskip("torch")

@@ -138,12 +138,12 @@ def _misshapen(arrays: Arrays, pairs: Iterable[Pair], shapes: Shapes) -> list[st
     return found
 
 
-def largest(shapes: Shapes, pattern: str, default: int = -1) -> int:
+def largest(keys: Iterable[str], pattern: str, default: int = -1) -> int:
     """The largest number that `pattern`'s group matches at the beginning of a key."""
-    found = (re.match(pattern, key) for key in shapes)
+    found = (re.match(pattern, key) for key in keys)
     return max((int(match[1]) for match in found if match), default=default)
 
 
-def counted(shapes: Shapes, pattern: str) -> int:
+def counted(keys: Iterable[str], pattern: str) -> int:
     """How many different numbers `pattern`'s group matches at the beginning of keys."""
-    return len({match[1] for key in shapes if (match := re.match(pattern, key))})
+    return len({match[1] for key in keys if (match := re.match(pattern, key))})

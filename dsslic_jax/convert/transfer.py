@@ -66,13 +66,18 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
     return rules.to_theirs(arrays, pairs)
 
 
+def discriminator_settings(names: Iterable[str]) -> dict[str, int]:
+    """How many scales and layers a discriminator has whose arrays have these names."""
+    names = [*names]
+    return {
+        "scales": rules.largest(names, r"discriminator/scale_(\d+)/") + 1,
+        "layers": rules.largest(names, r"discriminator/scale_\d+/conv_(\d+)/"),
+    }
+
+
 def _settings_of(network: str, bundle: Bundle, names: Iterable[str]) -> Mapping[str, Any]:
     if network == "discriminator":
-        shapes = {name: () for name in names}
-        return {
-            "scales": rules.largest(shapes, r"discriminator/scale_(\d+)/") + 1,
-            "layers": rules.largest(shapes, r"discriminator/scale_\d+/conv_(\d+)/"),
-        }
+        return discriminator_settings(names)
     settings = bundle.segnet if network == "segnet" else bundle.model
     assert settings is not None  # a bundle with weights of a network has its settings
     return settings

@@ -57,6 +57,9 @@ def _shared() -> ConfigDict:
     train.save_every = 1000  # steps between checkpoints
     train.keep = 2  # checkpoints kept
     train.sample_every = 1000  # steps between sample grids; 0: none
+    train.start_from = (
+        ""  # model directory whose weights, and state of training if any, to begin with
+    )
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends

@@ -27,6 +27,7 @@ from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
 
 FORMAT = 2
+TRAINING = "training.safetensors"  # beside the model where the state of its training came along
 # Not the precision of the arithmetic: a stream may be decoded in another one, at a small error in x'.
 DECODER_SETTINGS = (
     "classes",
@@ -214,6 +215,30 @@ def load(directory: str | Path) -> Bundle:
         ) from error
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
+
+
+def load_with_training(directory: str | Path) -> tuple[Bundle, dict[str, np.ndarray]]:
+    """A model directory and the state of training beside it, {} where there is none. Raises as `load` does."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    loaded, path = load(directory), Path(directory) / TRAINING
+    try:
+        return loaded, load_file(path) if path.exists() else {}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+
+
+def save_with_training(bundle: Bundle, training: Mapping[str, np.ndarray], directory: Path) -> None:
+    """Writes what `load_with_training` reads."""
+    from safetensors.numpy import save as serialize
+
+    path = directory / TRAINING
+    if training:
+        write_atomically(path, serialize(dict(training)))
+    else:
+        path.unlink(missing_ok=True)  # of a model that lay there before
+    save(bundle, directory)
 
 
 def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:

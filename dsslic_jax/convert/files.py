@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from dsslic_jax import bundle
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.errors import ModelError
+from dsslic_jax.files import write_atomically
 
 METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
 # In a folder, the files of one model and the prefix that their keys get.
@@ -28,7 +31,7 @@ REMEDY = (
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, or of the files of one model in a folder, by key; 16-bit floats become float32.
+    """The arrays of a file, or of the files of one model in a folder, by key; floats of any size become float32.
 
     Raises ModelError where there is no such file, it is damaged, or it needs pickle.
     """
@@ -36,13 +39,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return _read_folder(path)
     arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     return {
-        key: array.astype(np.float32) if array.dtype.itemsize == 2 else array
+        key: array if array.dtype.kind in "iub" else array.astype(np.float32, copy=False)
         for key, array in arrays.items()
     }
 
 
-def read_description(path: Path) -> dict[str, Any] | None:
-    """What the metadata of a file that `dsslic convert to-torch` wrote say of the model; None in other files."""
+def read_description(path: Path) -> Bundle | None:
+    """The model without its weights, as a file that `write_state_dict` wrote describes it; None for other files.
+
+    Raises ModelError where the description is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     if path.suffix != ".safetensors":
@@ -50,9 +56,25 @@ def read_description(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-        return json.loads(metadata[METADATA]) if METADATA in metadata else None
-    except (OSError, ValueError, SafetensorError) as error:
+        if METADATA not in metadata:
+            return None
+        described = bundle.described(json.loads(metadata[METADATA]), {})
+        parts = (described.model or {}, described.segnet or {}, described.coding)
+        if not all(isinstance(part, dict) for part in (*parts, *described.provenance.values())):
+            raise ValueError("a part of it is no object")
+        return described
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata describe no model ({error!r})") from error
+
+
+def write_state_dict(path: Path, arrays: Arrays, model: Bundle) -> None:
+    """Writes a state dict as safetensors; all of the model but its weights goes into the metadata."""
+    from safetensors.numpy import save
+
+    description = json.dumps(bundle.describe(model))
+    write_atomically(path, save(dict(arrays), metadata={METADATA: description}))
 
 
 def _read_folder(folder: Path) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from dsslic_jax.classes import ClassTable
-from dsslic_jax.convert.naming import Naming
+from dsslic_jax.convert.naming import Naming, downs
 from dsslic_jax.convert.resnets import backbone_name
 from dsslic_jax.convert.rules import (
     CONVOLUTION,
@@ -29,20 +29,20 @@ def row(module: str) -> Row:
 
 
 def _compnet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
-    return {"alpha": 2 ** counted(shapes, r"compnet\.down_(\d+)\.")}
+    return {"alpha": 2 ** downs(counted(shapes, r"compnet\.down_(\d+)\."))}
 
 
 def _finenet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return {
         "finenet_blocks": counted(shapes, r"finenet\.block_(\d+)\."),
-        "finenet_downs": counted(shapes, r"finenet\.down_(\d+)\."),
+        "finenet_downs": downs(counted(shapes, r"finenet\.down_(\d+)\.")),
     }
 
 
 def _discriminator_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return {
         "scales": counted(shapes, r"discriminator\.scale_(\d+)\."),
-        "layers": largest(shapes, r"discriminator\.scale_\d+\.conv_(\d+)\."),
+        "layers": largest(shapes, r"discriminator\.scale_\d+\.conv_(\d{1,2})\."),
     }
 
 

@@ -220,11 +220,13 @@ class Decoder(_Coarse):
         super().__init__(settings)
         self.alpha = settings["alpha"]
         self.align_corners = settings["upsampling"] == "bilinear_corners"
+        downs = settings.get("finenet_downs", DOWNS)
+        self.multiple = max(self.alpha, 2**downs)  # of heights and widths
         self.finenet = FineNet(
             settings["classes"],
             settings["finenet_width"],
             settings["finenet_blocks"],
-            settings.get("finenet_downs", DOWNS),
+            downs,
             settings["norm"],
         )
 

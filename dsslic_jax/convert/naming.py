@@ -11,6 +11,7 @@ from dsslic_jax.convert.rules import Shapes, Table
 
 Settings = Mapping[str, Any]
 PICTURE = 3  # channels that the stems see after the one-hot labels
+MAX_DOWNS = 6  # steps of stride 2: alpha is at most 64
 FOR_TABLES = ("labels_alone", "scored")  # counts that are no settings of a network
 
 
@@ -69,6 +70,11 @@ _NORMS = {
 }
 
 
+def downs(number: int) -> int:
+    """So many steps of stride 2, kept within what a network can have: keys may say anything."""
+    return min(max(number, 0), MAX_DOWNS)
+
+
 class Found(NamedTuple):
     """A network in a file."""
 
@@ -87,10 +93,10 @@ def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
         if row is None or setting in settings:
             continue
         shape = shapes.get(f"{row.theirs}.weight", ())
-        if len(shape) == 4:
+        if len(shape) == 4 and shape[axis] > more:
             settings[setting] = shape[axis] - more
-        elif axis == 0 and (bias := shapes.get(f"{row.theirs}.bias")):
-            settings[setting] = bias[0]
+        elif axis == 0 and (size := shapes.get(f"{row.theirs}.bias", ())[:1]) > (0,):
+            settings[setting] = size[0]
         else:
             settings[setting], told = _STAND_IN, False
     return Found(naming, settings | _norm(naming.network, table, shapes), told)

@@ -12,6 +12,7 @@ import numpy as np
 
 from dsslic_jax.bundle import COARSE_NETWORKS
 from dsslic_jax.convert.rules import Shapes
+from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
 from dsslic_jax.models.layers import he_std, init_params
@@ -39,6 +40,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "discriminator": {"norm": "instance"},
 }
+# Whatever a file's description or a user says must be one of these.
+CHOICES = {
+    "norm": ("instance", "group", "batch", "none"),
+    "colour": ("rgb", "ycbcr"),
+    "compact": ("direct", "average"),
+    "label_conv": ("auto", "dense", "lookup"),
+    "upsampling": ("bilinear", "bilinear_corners"),
+    "round_compact": (True, False),
+    "input": ("symmetric", "imagenet"),
+    "dtype": ("float32", "bfloat16"),
+}
+
+
+def require_known(settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError naming a setting that has an unknown value."""
+    for name, known in CHOICES.items():
+        if name in settings and settings[name] not in known:
+            told = ", ".join(map(str, known))
+            raise ConfigError(f"{name} must be one of {told}, not {settings[name]!r}")
 
 
 def names_and_shapes(module: nn.Module, *inputs: Any) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dsslic_jax.classes import ClassTable
-from dsslic_jax.convert.naming import PICTURE, Naming, Settings
+from dsslic_jax.convert.naming import PICTURE, Naming, Settings, downs
 from dsslic_jax.convert.rules import (
     CONVOLUTION,
     TRANSPOSED_CONVOLUTION,
@@ -30,16 +30,15 @@ _UNUSED_STATISTICS = r"running_(mean|var)"
 
 
 def _compnet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
-    downs = (largest(shapes, r"C\.model\.(\d+)\.") - 5) // 3
-    return {"alpha": 2 ** max(downs, 0)}
+    return {"alpha": 2 ** downs((largest(shapes, r"C\.model\.(\d{1,3})\.") - 5) // 3)}
 
 
 def _compnet(settings: Settings) -> Table:
-    downs = range(settings["alpha"].bit_length() - 1)
-    head = 4 + 3 * len(downs) + 1  # a padding stands before it
+    steps = range(settings["alpha"].bit_length() - 1)
+    head = 4 + 3 * len(steps) + 1  # a padding stands before it
     return table(
         *_normed("compnet/stem", "C.model", 1),
-        *(row for i in downs for row in _normed(f"compnet/down_{i}", "C.model", 4 + 3 * i)),
+        *(row for i in steps for row in _normed(f"compnet/down_{i}", "C.model", 4 + 3 * i)),
         Row("compnet/head", f"C.model.{head}"),
     )
 
@@ -52,16 +51,16 @@ def _normed(ours: str, theirs: str, index: int, kernel: Change = CONVOLUTION) ->
 
 def _finenet_counts(shapes: Shapes, classes: ClassTable, theirs: str = "G.model") -> dict[str, Any]:
     blocks = counted(shapes, rf"{theirs}\.(\d+)\.conv_block\.")
-    downs = (largest(shapes, rf"{theirs}\.(\d+)\.") - 5 - blocks) // 6
-    return {"finenet_blocks": blocks, "finenet_downs": max(downs, 0)}
+    last = largest(shapes, rf"{theirs}\.(\d{{1,3}})\.")
+    return {"finenet_blocks": blocks, "finenet_downs": downs((last - 5 - blocks) // 6)}
 
 
 def _finenet(settings: Settings, theirs: str = "G.model", stem: Change = CONVOLUTION) -> Table:
-    blocks, downs = settings["finenet_blocks"], settings.get("finenet_downs", DOWNS)
-    first_block = 4 + 3 * downs
+    blocks, steps = settings["finenet_blocks"], settings.get("finenet_downs", DOWNS)
+    first_block = 4 + 3 * steps
     first_up = first_block + blocks
     rows = [*_normed("finenet/stem", theirs, 1, stem)]
-    for i in range(downs):
+    for i in range(steps):
         rows += _normed(f"finenet/down_{i}", theirs, 4 + 3 * i)
         rows += _normed(f"finenet/up_{i}", theirs, first_up + 3 * i, TRANSPOSED_CONVOLUTION)
     for i in range(blocks):
@@ -69,13 +68,13 @@ def _finenet(settings: Settings, theirs: str = "G.model", stem: Change = CONVOLU
         for j, index in enumerate((1, 5)):
             rows.append(Row(f"{block}/conv_{j}", f"{inner}.{index}"))
             rows.append(Row(f"{block}/norm_{j}/BatchNorm_0", f"{inner}.{index + 1}"))
-    return table(*rows, Row("finenet/head", f"{theirs}.{first_up + 3 * downs + 1}"))
+    return table(*rows, Row("finenet/head", f"{theirs}.{first_up + 3 * steps + 1}"))
 
 
 def _discriminator_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return {
-        "scales": largest(shapes, r"D\.scale(\d+)_") + 1,
-        "layers": largest(shapes, r"D\.scale\d+_layer(\d+)\.") - 1,
+        "scales": largest(shapes, r"D\.scale(\d{1,2})_") + 1,
+        "layers": largest(shapes, r"D\.scale\d+_layer(\d{1,2})\.") - 1,
     }
 
 

@@ -12,7 +12,7 @@ from dsslic_jax.bundle import COARSE_NETWORKS, STATISTICS, Bundle
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.convert import module, reference, resnets, rules
 from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
-from dsslic_jax.convert.ours import SETTINGS, drawn, shapes_of
+from dsslic_jax.convert.ours import SETTINGS, drawn, require_known, shapes_of
 from dsslic_jax.convert.rules import Arrays, Pair
 from dsslic_jax.errors import ModelError
 
@@ -63,6 +63,8 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
     pairs += [pair for pair in _moments(pairs) if pair.ours in moments]
     if STEP in arrays:
         pairs.append(Pair(STEP, STEP, rules.SAME))
+    if unknown := arrays.keys() - {pair.ours for pair in pairs}:
+        raise ModelError(f"the model has arrays of no network: {', '.join(sorted(unknown))}")
     return rules.to_theirs(arrays, pairs)
 
 
@@ -79,7 +81,8 @@ def _settings_of(network: str, bundle: Bundle, names: Iterable[str]) -> Mapping[
     if network == "discriminator":
         return discriminator_settings(names)
     settings = bundle.segnet if network == "segnet" else bundle.model
-    assert settings is not None  # a bundle with weights of a network has its settings
+    if settings is None:
+        raise ModelError(f"the model has arrays of {network}, but no settings of it")
     return settings
 
 
@@ -166,6 +169,7 @@ def _settings(
             **chosen.get(part, {}),
         }
         settings[part] = before | counts
+        require_known(settings[part])
         if told and settings[part]["classes"] < classes.num_classes:
             raise ModelError(
                 f"{naming.network} is for {settings[part]['classes']} classes, the table "

@@ -22,6 +22,7 @@ FREE_TO_CHANGE = (
     "train.save_every",
     "train.sample_every",
     "train.keep",
+    "train.start_from",
     "coding",
     "after",
     "data.root",  # where things lie on this machine
@@ -43,22 +44,26 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
     def restore(self, state: Any, data: Any, sharding: Any) -> tuple[Any, int]:
-        """`state` and step 0, or the newest checkpoint's; placed by `sharding`; `data` moves to its position."""
+        """The newest checkpoint's state and step, or `state` and its own; placed by `sharding`; `data` moves too."""
         import grain
-        import orbax.checkpoint as ocp
 
-        frozen, state = state.frozen, state.replace(frozen=None)
         step = self._manager.latest_step()
         if step is None:
-            return jax.device_put(state.replace(frozen=frozen), sharding), 0
+            return jax.device_put(state, sharding), int(state.step)
+        frozen = jax.device_put(state.frozen, sharding)
+        moved = grain.checkpoint.CheckpointRestore(data)
+        return self.read(step, state, sharding, data=moved).replace(frozen=frozen), step
+
+    def read(self, step: int, state: Any, sharding: Any, **others: Any) -> Any:
+        """The state saved at `step`, in the form of `state`, without what is frozen; `others` are restored too."""
+        import orbax.checkpoint as ocp
+
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            state.replace(frozen=None),
         )
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target), data=grain.checkpoint.CheckpointRestore(data)
-        )
-        state = self._manager.restore(step, args=args)["state"]
-        return state.replace(frozen=jax.device_put(frozen, sharding)), step
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(target), **others)
+        return self._manager.restore(step, args=args)["state"]
 
     def save(self, step: int, state: Any, data: Any) -> None:
         """Begins a save; returns once the arrays are copied. Saving a step that exists does nothing."""

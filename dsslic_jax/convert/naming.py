@@ -61,7 +61,6 @@ _DIMENSIONS: dict[str, dict[str, tuple[str, int, int]]] = {
         "classes": ("segnet/logits", 0, 0),
     },
 }
-_STAND_IN = 1
 _NORMS = {
     "compnet": "compnet/stem_norm",
     "finenet": "finenet/stem_norm",
@@ -80,7 +79,9 @@ class Found(NamedTuple):
 
     naming: Naming
     settings: dict[str, Any]  # that keys and shapes tell
-    told: bool  # False where keys are missing: sizes stand in that give the network's names, not its shapes
+    told: (
+        bool  # False where keys are missing: the settings give the network's names, not its shapes
+    )
 
 
 def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
@@ -98,7 +99,7 @@ def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
         elif axis == 0 and (size := shapes.get(f"{row.theirs}.bias", ())[:1]) > (0,):
             settings[setting] = size[0]
         else:
-            settings[setting], told = _STAND_IN, False
+            told = False
     return Found(naming, settings | _norm(naming.network, table, shapes), told)
 
 

@@ -18,10 +18,14 @@ from dsslic_jax.models.discriminator import MultiScaleDiscriminator
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.segnet import build_segnet
 
-# Settings of each part, as the poster chooses those that no shape tells.
+# Settings of each part, as the poster chooses those that no file tells.
 SETTINGS: dict[str, dict[str, Any]] = {
     "coarse": {
         "alpha": 8,
+        "compnet_width": 64,
+        "finenet_width": 64,
+        "finenet_blocks": 9,
+        "finenet_downs": 3,
         "norm": "instance",
         "colour": "rgb",
         "compact": "direct",
@@ -38,7 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "input": "symmetric",
         "dtype": "float32",
     },
-    "discriminator": {"norm": "instance"},
+    "discriminator": {"width": 64, "channels": 6, "norm": "instance"},
 }
 # Whatever a file's description or a user says must be one of these.
 CHOICES = {

@@ -175,8 +175,6 @@ def _settings(
                 f"{naming.network} is for {settings[part]['classes']} classes, the table "
                 f"{classes.name!r} has {classes.num_classes}: name the right one with --classes"
             )
-    if "coarse" in settings:
-        settings["coarse"].setdefault("compnet_width", settings["coarse"]["finenet_width"])
     settings = {
         part: {key: value for key, value in of_part.items() if key not in FOR_TABLES}
         for part, of_part in settings.items()

@@ -93,7 +93,12 @@ class Bundle:
         if self.segnet is None:
             raise ModelError("labels at the decoder need a model directory with a SegNet")
         digest = self._decoder_digest()
-        settings = {key: value for key, value in self.segnet.items() if key != "dtype"}
+        settings = {
+            key: value
+            for key, value in self.segnet.items()
+            # Beside the precision: what older models do not say, and what no label depends on.
+            if key not in ("dtype", "auxiliary_width") and (key, value) != ("input", "symmetric")
+        }
         digest.update(json.dumps(settings, sort_keys=True).encode())
         self._add_weights(digest, "segnet/")
         return digest.digest()[:FINGERPRINT_BYTES]

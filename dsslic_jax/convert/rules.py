@@ -98,7 +98,7 @@ def pair(names: Iterable[str], table: Table) -> list[Pair]:
 
 def to_theirs(weights: Arrays, pairs: Iterable[Pair]) -> dict[str, np.ndarray]:
     """Our arrays under their names."""
-    return {p.theirs: np.ascontiguousarray(p.change.to_theirs(weights[p.ours])) for p in pairs}
+    return {p.theirs: np.asarray(p.change.to_theirs(weights[p.ours]), order="C") for p in pairs}
 
 
 def to_ours(
@@ -124,7 +124,7 @@ def to_ours(
     if any(problems.values()):
         told = (f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
         raise ModelError(f"the weights do not fit; {'; '.join(told)}")
-    return {p.ours: np.ascontiguousarray(p.change.to_ours(arrays[p.theirs])) for p in pairs}
+    return {p.ours: np.asarray(p.change.to_ours(arrays[p.theirs]), order="C") for p in pairs}
 
 
 def _misshapen(arrays: Arrays, pairs: Iterable[Pair], shapes: Shapes) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import flax.traverse_util
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -39,19 +38,16 @@ def start_from(state: Any, bundle: Bundle, training: Mapping[str, np.ndarray]) -
     """
     arrays = {**bundle.weights, **training}
     players = {prefix: _started(p, prefix, arrays) for prefix, p in _players(state).items()}
-    step = jnp.asarray(training.get("step", state.step), state.step.dtype)
-    if not isinstance(state, TrainState):
+    changed: dict[str, Any] = {"step": np.asarray(training.get("step", state.step), np.int32)}
+    if isinstance(state, TrainState):
+        changed |= {"generator": players[""], "discriminator": players["discriminator/"]}
+        changed["batch_stats"] = _filled(state.batch_stats, "", arrays)
+    else:
         player = players["segnet/params/"]
-        stats = _filled(state.batch_stats, "segnet/batch_stats/", arrays)
-        return state.replace(
-            step=step, params=player.params, opt_state=player.opt_state, batch_stats=stats
-        )
-    return state.replace(
-        step=step,
-        generator=players[""],
-        discriminator=players["discriminator/"],
-        batch_stats=_filled(state.batch_stats, "", arrays),
-    )
+        changed |= {"params": player.params, "opt_state": player.opt_state}
+        changed["batch_stats"] = _filled(state.batch_stats, "segnet/batch_stats/", arrays)
+    # A step gives its state's memory away: no two leaves may share theirs.
+    return state.replace(**{name: jax.tree.map(np.array, part) for name, part in changed.items()})
 
 
 def _players(state: Any) -> dict[str, Player]:
@@ -73,7 +69,7 @@ def _started(player: Player, prefix: str, arrays: Mapping[str, np.ndarray]) -> P
         for moment, tree in _moments(player).items()
     }
     if "step" in arrays:
-        moments["count"] = jnp.asarray(arrays["step"], jnp.int32)
+        moments["count"] = np.asarray(arrays["step"], np.int32)
     opt_state = optax.tree.set(player.opt_state, **moments)
     return Player(_filled(player.params, prefix, arrays), opt_state)
 

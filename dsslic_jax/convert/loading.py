@@ -27,13 +27,12 @@ def modules_of(bundle: Bundle) -> dict[str, nn.Module]:
     return modules
 
 
-def discriminator_of(training: Arrays, norm: str = "instance") -> nn.Module:
-    """The discriminator whose arrays a state of training has; `norm` is the one that it was trained with."""
+def discriminator_of(training: Arrays, norm: str | None = None) -> nn.Module:
+    """The discriminator whose arrays a state of training has; `norm` "none" where it was trained without."""
+    settings = discriminator_settings(training)
     arrays = {n: a for n, a in training.items() if n.startswith("discriminator/")}
-    settings = discriminator_settings(arrays)
-    _, _, channels, width = arrays["discriminator/scale_0/conv_0/kernel"].shape
-    made = Discriminator(channels, width, settings["layers"], settings["scales"], norm)
     state_dict = rules.to_theirs(arrays, rules.pair(arrays, module.row))
+    made = Discriminator({**settings, "norm": norm or settings["norm"]})
     return _loaded(made, state_dict, r"discriminator\.", "discriminator.")
 
 

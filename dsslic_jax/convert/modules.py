@@ -161,12 +161,13 @@ class PatchDiscriminator(nn.Module):
 class Discriminator(nn.Module):
     """[B, C, H, W] -> for each scale, full resolution first, the outputs of a `PatchDiscriminator`."""
 
-    def __init__(
-        self, channels: int, width: int, layers: int, scales: int, kind: str = "instance"
-    ) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """`settings` as a configuration has them under "discriminator", and "channels", of what it sees."""
         super().__init__()
-        self.scales = scales
-        for i in range(scales):
+        self.scales = settings["scales"]
+        inner = (settings[name] for name in ("channels", "width", "layers", "norm"))
+        channels, width, layers, kind = inner
+        for i in range(self.scales):
             self.add_module(f"scale_{i}", PatchDiscriminator(channels, width, layers, kind))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:

@@ -19,7 +19,7 @@ class Naming(NamedTuple):
     """One program's names of one network's arrays.
 
     Attributes:
-      network: "compnet", "finenet", "discriminator", "segnet" or "vgg".
+      network: "compnet", "finenet", "discriminator" or "segnet".
       layout: the program.
       mark: regular expression that some key begins with where this naming is used.
       counts: what the keys tell of how many layers there are, as settings of the network, with whatever else the table
@@ -79,9 +79,7 @@ class Found(NamedTuple):
 
     naming: Naming
     settings: dict[str, Any]  # that keys and shapes tell
-    told: (
-        bool  # False where keys are missing: the settings give the network's names, not its shapes
-    )
+    told: bool  # False where keys are missing: the settings give its names then, not its shapes
 
 
 def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:

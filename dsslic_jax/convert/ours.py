@@ -13,10 +13,10 @@ import numpy as np
 from dsslic_jax.bundle import COARSE_NETWORKS
 from dsslic_jax.convert.rules import Shapes
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models import coarse, segnet
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
 from dsslic_jax.models.layers import he_std, init_params
-from dsslic_jax.models.segnet import build_segnet
+from dsslic_jax.models.vgg import VGG19Features
 
 # Settings of each part, as the poster chooses those that no file tells.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -44,31 +44,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "discriminator": {"width": 64, "channels": 6, "norm": "instance"},
 }
-# Whatever a file's description or a user says must be one of these.
-CHOICES = {
-    "norm": ("instance", "group", "batch", "none"),
-    "colour": ("rgb", "ycbcr"),
-    "compact": ("direct", "average"),
-    "label_conv": ("auto", "dense", "lookup"),
-    "upsampling": ("bilinear", "bilinear_corners"),
-    "round_compact": (True, False),
-    "input": ("symmetric", "imagenet"),
-    "dtype": ("float32", "bfloat16"),
-}
 
 
-def require_known(settings: Mapping[str, Any]) -> None:
-    """Raises ConfigError naming a setting that has an unknown value."""
-    for name, known in CHOICES.items():
+def require_known(part: str, settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError naming a setting whose value is none that the part knows."""
+    choices = {"coarse": coarse.CHOICES, "segnet": segnet.CHOICES, "discriminator": {}}[part]
+    for name, known in choices.items():
         if name in settings and settings[name] not in known:
             told = ", ".join(map(str, known))
             raise ConfigError(f"{name} must be one of {told}, not {settings[name]!r}")
-
-
-def names_and_shapes(module: nn.Module, *inputs: Any) -> dict[str, tuple[int, ...]]:
-    """The parameters of a module by name, without running it."""
-    variables = jax.eval_shape(module.init, jax.random.key(0), *inputs)
-    return {name: leaf.shape for name, leaf in _flat(variables["params"]).items()}
 
 
 def shapes_of(network: str, settings: Mapping[str, Any]) -> Shapes:
@@ -91,14 +75,16 @@ def _module(network: str, settings: Mapping[str, Any]) -> tuple[nn.Module, tuple
     def pixels(size: int, channels: int = 3) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((1, size, size, channels), np.float32)
 
+    if network == "vgg":
+        return VGG19Features(), (pixels(32),)
     if network == "segnet":
-        return build_segnet(settings), (pixels(64),)
+        return segnet.build_segnet(settings), (pixels(64),)
     if network == "discriminator":
         module = MultiScaleDiscriminator(
             settings["width"], settings["layers"], settings["scales"], settings["norm"]
         )
         return module, (pixels(64, settings["channels"]),)
-    model = build_coarse_model(settings)
+    model = coarse.build_coarse_model(settings)
     labels = jax.ShapeDtypeStruct((1, model.min_size, model.min_size), np.int32)
     return model, (labels, pixels(model.min_size))
 
@@ -107,8 +93,8 @@ def _named(network: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves of a module's variables by the names that a model directory has."""
     if network == "segnet":
         return _flat(variables, "segnet/")
-    if network == "discriminator":
-        return _flat(variables["params"], "discriminator/")
+    if network in ("discriminator", "vgg"):
+        return _flat(variables["params"], f"{network}/")
     assert network in COARSE_NETWORKS
     leaves: dict[str, Any] = {}
     for collection in variables.values():
@@ -116,6 +102,6 @@ def _named(network: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     return leaves
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     flat = flax.traverse_util.flatten_dict(tree, sep="/")
     return {f"{prefix}{name}": leaf for name, leaf in flat.items()}

@@ -8,7 +8,7 @@ says nothing of single arrays. Arrays lie in flat dictionaries: ours as a model 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -55,9 +55,8 @@ class Row(NamedTuple):
     bias: Change = SAME
 
 
-Table = Callable[
-    [str], Row | None
-]  # the row of one of our modules; None where it has no foreign name
+# The row of one of our modules; None where it has no foreign name.
+Table = Callable[[str], Row | None]
 
 
 class Pair(NamedTuple):
@@ -86,7 +85,7 @@ def pair(names: Iterable[str], table: Table) -> list[Pair]:
     pairs, unknown = [], []
     for name in names:
         row, leaf = table(module_of(name)), name.rpartition("/")[2]
-        if row is None:
+        if row is None or leaf not in LEAVES:
             unknown.append(name)
         else:
             change = {"kernel": row.kernel, "bias": row.bias}.get(leaf, SAME)
@@ -102,7 +101,7 @@ def to_theirs(weights: Arrays, pairs: Iterable[Pair]) -> dict[str, np.ndarray]:
 
 
 def to_ours(
-    arrays: Arrays, pairs: Sequence[Pair], shapes: Shapes, ignored: str = r"(?!)"
+    arrays: Arrays, pairs: Iterable[Pair], shapes: Shapes, ignored: str = r"(?!)"
 ) -> dict[str, np.ndarray]:
     """Their arrays under our names.
 
@@ -113,29 +112,35 @@ def to_ours(
       ignored: regular expression of keys that may be there and are left out.
 
     Raises:
-      ModelError: listing every key that is missing, misshapen or not known.
+      ModelError: as `require` does.
     """
-    theirs = {p.theirs for p in pairs}
-    problems = {
-        "missing": [p.theirs for p in pairs if p.theirs not in arrays],
-        "misshapen": _misshapen(arrays, pairs, shapes),
-        "not known": [k for k in arrays if k not in theirs and not re.fullmatch(ignored, k)],
-    }
-    if any(problems.values()):
-        told = (f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
-        raise ModelError(f"the weights do not fit; {'; '.join(told)}")
+    pairs = [*pairs]
+    needed: dict[str, tuple[int, ...] | None] = {}
+    for ours, theirs, change in pairs:
+        shape = shapes.get(ours)
+        # A view of one number: nothing of that size is allocated.
+        view = None if shape is None else np.broadcast_to(np.float32(), shape)
+        needed[theirs] = None if view is None else change.to_theirs(view).shape
+    require(
+        {k: a for k, a in arrays.items() if k in needed or not re.fullmatch(ignored, k)}, needed
+    )
     return {p.ours: np.asarray(p.change.to_ours(arrays[p.theirs]), order="C") for p in pairs}
 
 
-def _misshapen(arrays: Arrays, pairs: Iterable[Pair], shapes: Shapes) -> list[str]:
-    found = []
-    for ours, theirs, change in pairs:
-        if theirs in arrays and ours in shapes:
-            # A view of one number: nothing of that size is allocated.
-            needed = change.to_theirs(np.broadcast_to(np.float32(), shapes[ours])).shape
-            if arrays[theirs].shape != needed:
-                found.append(f"{theirs} {list(arrays[theirs].shape)}, not {list(needed)}")
-    return found
+def require(arrays: Arrays, needed: Mapping[str, tuple[int, ...] | None]) -> None:
+    """Raises ModelError listing every array that is missing, not of the shape needed (None: any), or not known."""
+    problems = {
+        "missing": [name for name in needed if name not in arrays],
+        "misshapen": [
+            f"{name} {list(arrays[name].shape)}, not {list(shape)}"
+            for name, shape in needed.items()
+            if shape is not None and name in arrays and arrays[name].shape != shape
+        ],
+        "not known": [name for name in arrays if name not in needed],
+    }
+    if any(problems.values()):
+        told = (f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
+        raise ModelError(f"the weights do not fit; {'; '.join(told)}")
 
 
 def largest(keys: Iterable[str], pattern: str, default: int = -1) -> int:

@@ -50,50 +50,68 @@ class Portable(NamedTuple):
 def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
     """The arrays of a model by the keys of a layout, "reference" or "module".
 
-    Raises ModelError listing the arrays for which the layout has no name.
+    Raises ModelError listing the arrays that do not fit the model's settings, or for which the layout has no name.
     """
     arrays = {**model.bundle.weights, **model.training}
-    moments = {name for name in arrays if name.partition("/")[0] in MOMENTS}
-    pairs = []
+    pairs: list[Pair] = []
+    shapes: dict[str, tuple[int, ...]] = {STEP: ()}
     for naming in LAYOUTS[layout]:
-        names = [n for n in arrays if n.startswith(f"{naming.network}/")]
-        if names:
-            table = naming.table(_settings_of(naming.network, model.bundle, names))
-            pairs += rules.pair(names, table)
-    pairs += [pair for pair in _moments(pairs) if pair.ours in moments]
-    if STEP in arrays:
-        pairs.append(Pair(STEP, STEP, rules.SAME))
-    if unknown := arrays.keys() - {pair.ours for pair in pairs}:
-        raise ModelError(f"the model has arrays of no network: {', '.join(sorted(unknown))}")
+        if any(name.startswith(f"{naming.network}/") for name in arrays):
+            settings = _settings_of(naming.network, model)
+            wanted = shapes_of(naming.network, settings)
+            pairs += rules.pair(wanted, naming.table(settings))
+            shapes |= wanted
+    pairs += _state_of_training(pairs, shapes, arrays)
+    rules.require(arrays, {pair.ours: shapes[pair.ours] for pair in pairs})
     return rules.to_theirs(arrays, pairs)
 
 
-def discriminator_settings(names: Iterable[str]) -> dict[str, int]:
-    """How many scales and layers a discriminator has whose arrays have these names."""
-    names = [*names]
+def discriminator_settings(training: Arrays) -> dict[str, Any]:
+    """The settings of the discriminator whose arrays a state of training has.
+
+    Raises ModelError where the first of them is missing or misshapen.
+    """
+    first = "discriminator/scale_0/conv_0/kernel"
+    if first not in training or training[first].ndim != 4:
+        raise ModelError(f"the weights do not fit; missing or misshapen: {first}")
+    affine = any(re.match(r"discriminator/.*/GroupNorm_0/", name) for name in training)
     return {
-        "scales": rules.largest(names, r"discriminator/scale_(\d+)/") + 1,
-        "layers": rules.largest(names, r"discriminator/scale_\d+/conv_(\d+)/"),
+        "channels": training[first].shape[2],
+        "width": training[first].shape[3],
+        "scales": rules.largest(training, r"discriminator/scale_(\d{1,2})/") + 1,
+        "layers": rules.largest(training, r"discriminator/scale_\d+/conv_(\d{1,2})/"),
+        "norm": "group" if affine else "instance",
     }
 
 
-def _settings_of(network: str, bundle: Bundle, names: Iterable[str]) -> Mapping[str, Any]:
+def _settings_of(network: str, model: Portable) -> Mapping[str, Any]:
     if network == "discriminator":
-        return discriminator_settings(names)
-    settings = bundle.segnet if network == "segnet" else bundle.model
+        return discriminator_settings(model.training)
+    settings = model.bundle.segnet if network == "segnet" else model.bundle.model
     if settings is None:
         raise ModelError(f"the model has arrays of {network}, but no settings of it")
     return settings
 
 
-def _moments(pairs: Iterable[Pair]) -> list[Pair]:
-    """The pairs of every moment of the arrays that are learned."""
-    return [
-        Pair(f"{ours}/{pair.ours}", f"{theirs}.{pair.theirs}", pair.change)
-        for ours, theirs in MOMENTS.items()
-        for pair in pairs
-        if pair.ours.rpartition("/")[2] not in STATISTICS
-    ]
+def _state_of_training(
+    pairs: Iterable[Pair], shapes: dict[str, tuple[int, ...]], names: Iterable[str]
+) -> list[Pair]:
+    """The pairs of the moments of all that is learned, of the kinds that some name is of, and of the step.
+
+    The moments' shapes are added to `shapes`.
+    """
+    kinds = {re.split(r"[./]", name)[0] for name in names}
+    found = [Pair(STEP, STEP, rules.SAME)] if STEP in kinds else []
+    for ours, theirs in MOMENTS.items():
+        if kinds & {ours, theirs}:
+            for pair in pairs:
+                if pair.ours.rpartition("/")[2] in STATISTICS:
+                    continue
+                name = f"{ours}/{pair.ours}"
+                found.append(Pair(name, f"{theirs}.{pair.theirs}", pair.change))
+                if pair.ours in shapes:
+                    shapes[name] = shapes[pair.ours]
+    return found
 
 
 def from_state_dict(
@@ -111,7 +129,9 @@ def from_state_dict(
       segnet: likewise of SegNet.
 
     Raises:
-      ModelError: no network is known by these keys, or listing every key that is missing, misshapen or not known.
+      ModelError: no network is known by these keys, they follow another class table, or listing every key that is
+        missing, misshapen or not known.
+      ConfigError: a setting has an unknown value.
     """
     shapes = {key: array.shape for key, array in arrays.items()}
     found = [read(naming, shapes, classes) for naming in _find(arrays)]
@@ -123,16 +143,9 @@ def from_state_dict(
         names = [n for n in wanted if naming.whole or table(rules.module_of(n)) is not None]
         pairs += rules.pair(names, table)
         ours |= wanted if told else {}
-    moments = [p for p in _moments(pairs) if any(k.startswith(_moment(p)) for k in arrays)]
-    ours |= {p.ours: ours[n] for p in moments if (n := p.ours.partition("/")[2]) in ours}
-    pairs += [*moments, *([Pair(STEP, STEP, rules.SAME)] if STEP in arrays else [])]
+    pairs += _state_of_training(pairs, ours, arrays)
     ignored = "|".join([_IGNORED, *(naming.ignored for naming, _, _ in found)])
     return _portable(rules.to_ours(arrays, pairs, ours, ignored), found, settings, classes)
-
-
-def _moment(pair: Pair) -> str:
-    """What the foreign names of all moments of this kind begin with."""
-    return pair.theirs.partition(".")[0] + "."
 
 
 def _find(arrays: Arrays) -> list[Naming]:
@@ -168,8 +181,8 @@ def _settings(
             **naming.implied,
             **chosen.get(part, {}),
         }
+        require_known(part, before)
         settings[part] = before | counts
-        require_known(settings[part])
         if told and settings[part]["classes"] < classes.num_classes:
             raise ModelError(
                 f"{naming.network} is for {settings[part]['classes']} classes, the table "
@@ -189,6 +202,8 @@ def _portable(
     classes: ClassTable,
 ) -> Portable:
     """The model of these arrays; what the file does not have is drawn."""
+    for part in settings.keys() & SETTINGS.keys():
+        require_known(part, settings[part])  # also what the shapes told
     provenance: dict[str, dict[str, Any]] = {}
     for naming, _, _ in found:
         if naming.network == "discriminator":

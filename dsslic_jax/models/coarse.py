@@ -16,6 +16,17 @@ from dsslic_jax.models.finenet import DOWNS, FineNet
 from dsslic_jax.models.layers import Dtype, upsample_bilinear
 from dsslic_jax.models.pixels import round_to_8_bits
 
+# The values of settings that are no sizes.
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "alpha": (8, 16, 32, 64),
+    "norm": ("instance", "group", "batch", "none"),
+    "compact": ("direct", "average"),
+    "label_conv": ("auto", "dense", "lookup"),
+    "upsampling": ("bilinear", "bilinear_corners"),
+    "colour": ("rgb", "ycbcr"),
+    "dtype": ("float32", "bfloat16"),
+}
+
 
 class Coarse(NamedTuple):
     """What the coarse path makes, all float32 NHWC."""

@@ -39,6 +39,13 @@ BACKBONES = {
     **{name: Backbone(*plan, _DEEP_STEM) for name, plan in _RESNETS.items()},
     **{f"{name}_7x7": Backbone(*plan, ((7, 1),)) for name, plan in _RESNETS.items()},
 }
+# The values of settings that are no sizes.
+CHOICES = {
+    "backbone": tuple(BACKBONES),
+    "norm": ("batch", "group"),
+    "input": ("symmetric", "imagenet"),
+    "dtype": ("float32", "bfloat16"),
+}
 STRIDES = (1, 2, 1, 1)
 DILATIONS = (1, 1, 2, 4)
 PYRAMID_BINS = (1, 2, 3, 6)

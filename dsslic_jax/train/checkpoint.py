@@ -84,6 +84,11 @@ class Checkpoints:
         self._manager.close()
 
 
+def has_checkpoints(workdir: Path) -> bool:
+    """Whether a run in this work directory goes on, rather than starting."""
+    return any((workdir / CHECKPOINTS).glob("[0-9]*"))
+
+
 def claim(workdir: Path, config: Any) -> None:
     """Writes config.json, after checking that a run with checkpoints goes on with the settings it began with.
 
@@ -91,7 +96,7 @@ def claim(workdir: Path, config: Any) -> None:
     """
     ours = json.loads(json.dumps(config.to_dict(), default=str))
     path = workdir / "config.json"
-    if path.exists() and any((workdir / CHECKPOINTS).glob("[0-9]*")):
+    if path.exists() and has_checkpoints(workdir):
         theirs = json.loads(path.read_text())
         changed = [
             f"{key} (was {old!r}, now {new!r})"

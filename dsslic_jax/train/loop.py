@@ -18,7 +18,7 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train import samples, sharding
-from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
+from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim, has_checkpoints
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.portable import start_from
 from dsslic_jax.train.settings import resolve
@@ -45,7 +45,10 @@ def train(config: Any, workdir: Path) -> Path | None:
     )
     claim(workdir, config)
     checkpoints = Checkpoints(workdir / CHECKPOINTS, config.train.keep)
-    state, start = checkpoints.restore(_first_state(task, config), data, sharding.replicated(mesh))
+    first = task.state
+    if config.train.start_from and not has_checkpoints(workdir):
+        first = start_from(first, *bundles.load_with_training(config.train.start_from))
+    state, start = checkpoints.restore(first, data, sharding.replicated(mesh))
     step = sharding.compile_step(task.step, mesh)
     monitor = Monitor(workdir / "tensorboard", config.train.steps, config.train.batch_size)
     print(
@@ -79,12 +82,6 @@ def train(config: Any, workdir: Path) -> Path | None:
         print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
         return None
     return directory
-
-
-def _first_state(task: Task, config: Any) -> Any:
-    if not (directory := config.train.start_from):
-        return task.state
-    return start_from(task.state, *bundles.load_with_training(directory))
 
 
 def _local(state: Any) -> Any:

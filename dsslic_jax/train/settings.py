@@ -6,17 +6,11 @@ from typing import Any
 
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models import segnet
+from dsslic_jax.models import coarse, segnet
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
-        "model.alpha": (8, 16, 32, 64),
-        "model.norm": ("instance", "group", "batch", "none"),
-        "model.compact": ("direct", "average"),
-        "model.label_conv": ("auto", "dense", "lookup"),
-        "model.upsampling": ("bilinear", "bilinear_corners"),
-        "model.colour": ("rgb", "ycbcr"),
-        "model.dtype": ("float32", "bfloat16"),
+        **{f"model.{name}": known for name, known in coarse.CHOICES.items()},
         "discriminator.norm": ("instance", "group", "none"),
         "losses.gan": ("log", "least_squares"),
         "losses.ssim": ("poster", "reference"),
@@ -24,12 +18,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "losses.vgg_layers": ("poster", "reference"),
         "train.update_order": ("alternating", "simultaneous"),
     },
-    "segmentation": {
-        "model.backbone": tuple(segnet.BACKBONES),
-        "model.input": ("symmetric", "imagenet"),
-        "model.norm": ("batch", "group"),
-        "model.dtype": ("float32", "bfloat16"),
-    },
+    "segmentation": {f"model.{name}": known for name, known in segnet.CHOICES.items()},
 }
 AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dsslic_jax import bundle as bundles
 from dsslic_jax.classes import class_table
 from dsslic_jax.convert.files import read_arrays, read_description
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
@@ -163,6 +163,13 @@ def test_a_description_with_unknown_settings_is_refused() -> None:
     arrays = to_state_dict(Portable(bundle, {}), "module")
     with pytest.raises(DsslicError, match=r"colour must be one of rgb, ycbcr, not 'evil'"):
         from_state_dict(arrays, models.TABLE, {"colour": "evil"})
+
+
+def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() -> None:
+    bundle = models.make_bundle(models.coarse_settings())
     stray = {**bundle.weights, "other/kernel": np.zeros(1, np.float32)}
-    with pytest.raises(ModelError, match="arrays of no network: other/kernel"):
-        to_state_dict(Portable(bundles.described(bundles.describe(bundle), stray), {}), "module")
+    stray["finenet/stem/kernel"] = np.zeros(3, np.float32)
+    del stray["compnet/head/bias"]
+    told = r"missing: compnet/head/bias; misshapen: finenet/stem/kernel \[3\], .* other/kernel"
+    with pytest.raises(ModelError, match=told):
+        to_state_dict(Portable(replace(bundle, weights=stray), {}), "module")

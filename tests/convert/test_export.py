@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import ConfigError
 from tests.codec.pictures import smooth_picture
+from tests.conftest import ROOT
 from tests.convert import models
 
 
@@ -105,3 +107,19 @@ def test_sizes_that_an_export_cannot_have_are_refused(modules: Any, tmp_path: Pa
     with pytest.raises(ConfigError, match="multiples of 16, at least 32"):
         to_onnx(modules["decoder"], tmp_path / "network.onnx", (40, 64))
     assert not list(tmp_path.iterdir())
+
+
+def test_every_documented_example_runs(
+    torch: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model").symlink_to(tiny_model)
+    text = (ROOT / "docs" / "pytorch.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == text.count("```python") == 3
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/pytorch.md", "exec"), names)
+    assert names["coarse"].shape == (1, 3, 64, 96) and names["scores"].shape == (1, 12, 8, 12)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"model", "decoder.pt", "decoder.onnx", "segnet.onnx"}

@@ -44,6 +44,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "discriminator": {"width": 64, "channels": 6, "norm": "instance"},
 }
+# Settings that arrays tell: never taken from what a file says of itself.
+TOLD_BY_ARRAYS = (
+    "classes",
+    "alpha",
+    "compnet_width",
+    "finenet_width",
+    "finenet_blocks",
+    "finenet_downs",
+    "backbone",
+    "width",
+    "pyramid_width",
+    "auxiliary_width",
+)
 
 
 def require_known(part: str, settings: Mapping[str, Any]) -> None:

@@ -21,8 +21,8 @@ from dsslic_jax.models.segnet import BACKBONES, PYRAMID_BINS
 CSAIL_STEM = [("encoder.conv1", "encoder.bn1")]
 CSAIL_DEEP_STEM = [*CSAIL_STEM, ("encoder.conv2", "encoder.bn2"), ("encoder.conv3", "encoder.bn3")]
 LIBRARY_STEM = [("conv1", "bn1")]
-IMAGENET = {"input": "imagenet"}
 TIMM_DEEP_STEM = [("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")]
+IMAGENET = {"input": "imagenet"}
 
 
 def backbone_name(stages: tuple[int, ...], bottleneck: bool, stem: int) -> str:

@@ -12,7 +12,13 @@ from dsslic_jax.bundle import COARSE_NETWORKS, STATISTICS, Bundle
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.convert import module, reference, resnets, rules
 from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
-from dsslic_jax.convert.ours import SETTINGS, drawn, require_known, shapes_of
+from dsslic_jax.convert.ours import (
+    SETTINGS,
+    TOLD_BY_ARRAYS,
+    drawn,
+    require_known,
+    shapes_of,
+)
 from dsslic_jax.convert.rules import Arrays, Pair
 from dsslic_jax.errors import ModelError
 
@@ -175,14 +181,12 @@ def _settings(
     settings: dict[str, dict[str, Any]] = {}
     for naming, counts, told in found:
         part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
-        before = settings.get(part) or {
-            **SETTINGS[part],
-            "classes": classes.num_classes,
-            **naming.implied,
-            **chosen.get(part, {}),
-        }
-        require_known(part, before)
-        settings[part] = before | counts
+        if part not in settings:
+            own = {k: v for k, v in chosen.get(part, {}).items() if k not in TOLD_BY_ARRAYS}
+            settings[part] = {**SETTINGS[part], "classes": classes.num_classes}
+            settings[part] |= {**naming.implied, **own}
+            require_known(part, settings[part])
+        settings[part] |= counts
         if told and settings[part]["classes"] < classes.num_classes:
             raise ModelError(
                 f"{naming.network} is for {settings[part]['classes']} classes, the table "

@@ -30,11 +30,11 @@ def read_run(path: Path) -> tuple[Bundle, dict[str, np.ndarray]]:
         raise ModelError(f"{path} is neither a model directory nor a training run with checkpoints")
     try:
         config = ConfigDict(json.loads((workdir / "config.json").read_text()))
-    except ValueError as error:
-        raise ModelError(f"{workdir}/config.json is damaged: {error}") from error
-    if "vgg_weight" in config.losses:
-        config.losses.vgg_weight = 0.0  # the file may lie elsewhere
-    task = make_task(config, class_table(config.data.classes))
+        if "vgg_weight" in config.losses:
+            config.losses.vgg_weight = 0.0  # the file may lie elsewhere
+        task = make_task(config, class_table(config.data.classes))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{workdir}/config.json is damaged ({error!r})") from error
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     with closing(Checkpoints(workdir / CHECKPOINTS, keep=len(steps))) as checkpoints:
         state = checkpoints.read(int(named or max(steps)), task.state, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,14 @@ def test_files_that_need_pickle_are_refused_with_the_remedy(
     assert "\n" not in str(caught.value)
 
 
+def test_without_pytorch_its_files_are_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"pip install 'dsslic_jax\[torch\]'.*save_file"):
+        read_arrays(tmp_path / "weights.pth")
+
+
 def test_folders_and_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no weights in .* expected \*_net_C.pth"):
         read_arrays(tmp_path)
@@ -163,6 +172,9 @@ def test_a_description_with_unknown_settings_is_refused() -> None:
     arrays = to_state_dict(Portable(bundle, {}), "module")
     with pytest.raises(DsslicError, match=r"colour must be one of rgb, ycbcr, not 'evil'"):
         from_state_dict(arrays, models.TABLE, {"colour": "evil"})
+    del arrays["compnet.stem.weight"], arrays["compnet.stem.bias"]
+    with pytest.raises(ModelError, match=r"missing: compnet\.stem\.bias, compnet\.stem\.weight"):
+        from_state_dict(arrays, models.TABLE, {"classes": "evil", "compnet_width": "evil"})
 
 
 def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() -> None:

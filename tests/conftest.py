@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,20 @@ def shared_data() -> Path:
     return path
 
 
+def _optional(package: str) -> Any:
+    """The package; without it the test is skipped, or fails where DSSLIC_REQUIRE_TORCH=1 says that it must be there."""
+    if os.environ.get("DSSLIC_REQUIRE_TORCH") == "1":
+        return importlib.import_module(package)
+    return pytest.importorskip(package)
+
+
 @pytest.fixture(scope="session")
 def torch() -> Any:
-    """PyTorch; without it the test is skipped, or fails where DSSLIC_REQUIRE_TORCH=1 says that it must be there."""
-    if os.environ.get("DSSLIC_REQUIRE_TORCH") == "1":
-        import torch
+    return _optional("torch")
 
-        return torch
-    return pytest.importorskip("torch")
+
+@pytest.fixture(scope="session")
+def onnxruntime() -> Any:
+    """What runs ONNX files, with what writes them."""
+    _optional("onnxscript")
+    return _optional("onnxruntime")

@@ -82,9 +82,14 @@ def test_torchscript_runs_other_sizes_than_it_was_made_with(
     ],
 )
 def test_onnx_files_agree_when_onnxruntime_runs_them(
-    torch: Any, modules: Any, part: str, size: Any, sizes: Any, tmp_path: Path
+    torch: Any,
+    onnxruntime: Any,
+    modules: Any,
+    part: str,
+    size: Any,
+    sizes: Any,
+    tmp_path: Path,
 ) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
     from dsslic_jax.convert.export import to_onnx
 
     to_onnx(modules[part], tmp_path / "network.onnx", size)
@@ -110,7 +115,7 @@ def test_sizes_that_an_export_cannot_have_are_refused(modules: Any, tmp_path: Pa
 
 
 def test_every_documented_example_runs(
-    torch: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    onnxruntime: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("model").symlink_to(tiny_model)

@@ -82,6 +82,7 @@ def _shared() -> ConfigDict:
     # Steps between measurements on data.eval_split, really coded at coding.quality (or, of SegNet, segmented); 0: none.
     train.evaluate_every = 0
     train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
+    train.start_from = ""  # model directory whose weights, and state of training, to begin with
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends
@@ -98,7 +99,8 @@ def compression() -> ConfigDict:
     model.alpha = 8  # c is 1/alpha of the picture a side: 8, 16, 32 or 64
     model.compnet_width = 64  # features of the first convolution; doubles to 8x
     model.finenet_width = 64
-    model.finenet_blocks = 9  # residual blocks at 1/8 scale
+    model.finenet_blocks = 9  # residual blocks at 1/2**finenet_downs scale
+    model.finenet_downs = 3  # stride-2 convolutions before them
     # "instance" (poster) and "group" look at the whole picture; "batch" (its statistics are fixed after training) and
     # "none" do not, so large pictures are run in windows.
     model.norm = "instance"
@@ -150,9 +152,13 @@ def segmentation() -> ConfigDict:
 
     config.model = model = ConfigDict()
     model.classes = config_dict.placeholder(int)  # K, void included; void is never predicted
-    model.backbone = "resnet50"  # dilated, output at 1/8 scale; or "small"
+    # Dilated, output at 1/8 scale: "resnet18", "34", "50" or "101" with a stem of three 3x3 convolutions, the same with
+    # "_7x7" and the stem of ImageNet's ResNets, or "small".
+    model.backbone = "resnet50"
     model.width = 64  # features of the first stage
     model.pyramid_width = 512  # features of each pyramid pooling branch
+    model.auxiliary_width = config_dict.placeholder(int)  # None: a quarter of what it sees
+    model.input = "symmetric"  # pixels in [-1, 1]; "imagenet": by ImageNet's mean and deviation
     model.norm = "batch"  # "batch" or "group"
     model.dtype = config.get_ref("precision")
 

@@ -27,6 +27,7 @@ from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
 
 FORMAT = 2
+TRAINING = "training.safetensors"  # beside the model where the state of its training came along
 # Not the precision of the arithmetic: a stream may be decoded in another one, at a small error in x'.
 DECODER_SETTINGS = (
     "classes",
@@ -92,7 +93,12 @@ class Bundle:
         if self.segnet is None:
             raise ModelError("labels at the decoder need a model directory with a SegNet")
         digest = self._decoder_digest()
-        settings = {key: value for key, value in self.segnet.items() if key != "dtype"}
+        settings = {
+            key: value
+            for key, value in self.segnet.items()
+            # Beside the precision: what older models do not say, and what no label depends on.
+            if key not in ("dtype", "auxiliary_width") and (key, value) != ("input", "symmetric")
+        }
         digest.update(json.dumps(settings, sort_keys=True).encode())
         self._add_weights(digest, "segnet/")
         return digest.digest()[:FINGERPRINT_BYTES]
@@ -141,12 +147,9 @@ def nest(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return root
 
 
-def save(bundle: Bundle, directory: Path) -> None:
-    """Writes a model directory; each file appears whole or not at all, `model.json` last."""
-    from safetensors.numpy import save as serialize
-
-    weights = serialize(dict(bundle.weights))
-    description = {
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """All of a model but its weights, for JSON."""
+    return {
         "format": FORMAT,
         "classes": (
             bundle.classes.name
@@ -157,6 +160,28 @@ def save(bundle: Bundle, directory: Path) -> None:
         "segnet": bundle.segnet,
         "coding": bundle.coding,
         "provenance": bundle.provenance,
+    }
+
+
+def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Bundle:
+    """The model of a description and weights. Raises KeyError or ModelError for what is no description."""
+    return Bundle(
+        classes=_stored_classes(description["classes"]),
+        model=description["model"],
+        segnet=description["segnet"],
+        coding=description["coding"],
+        provenance=description["provenance"],
+        weights=weights,
+    )
+
+
+def save(bundle: Bundle, directory: Path) -> None:
+    """Writes a model directory; each file appears whole or not at all, `model.json` last."""
+    from safetensors.numpy import save as serialize
+
+    weights = serialize(dict(bundle.weights))
+    description = {
+        **describe(bundle),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     if bundle.model is not None:
@@ -185,14 +210,7 @@ def load(directory: str | Path) -> Bundle:
             raise ModelError(
                 f"{directory}: weights.safetensors is not the one model.json describes"
             )
-        bundle = Bundle(
-            classes=_stored_classes(description["classes"]),
-            model=description["model"],
-            segnet=description["segnet"],
-            coding=description["coding"],
-            provenance=description["provenance"],
-            weights=deserialize(weights),
-        )
+        bundle = described(description, deserialize(weights))
         if bundle.model is not None and bundle.fingerprint.hex() != description["fingerprint"]:
             raise ModelError(f"{directory}: model.json is not as it was written (fingerprint)")
         return bundle
@@ -202,6 +220,30 @@ def load(directory: str | Path) -> Bundle:
         ) from error
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
+
+
+def load_with_training(directory: str | Path) -> tuple[Bundle, dict[str, np.ndarray]]:
+    """A model directory and the state of training beside it, {} where there is none. Raises as `load` does."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    loaded, path = load(directory), Path(directory) / TRAINING
+    try:
+        return loaded, load_file(path) if path.exists() else {}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+
+
+def save_with_training(bundle: Bundle, training: Mapping[str, np.ndarray], directory: Path) -> None:
+    """Writes what `load_with_training` reads."""
+    from safetensors.numpy import save as serialize
+
+    path = directory / TRAINING
+    if training:
+        write_atomically(path, serialize(dict(training)))
+    else:
+        path.unlink(missing_ok=True)  # of a model that lay there before
+    save(bundle, directory)
 
 
 def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dsslic_jax import __version__
 from dsslic_jax.commands import (
     compare,
+    convert,
     decode,
     encode,
     evaluate,
@@ -23,7 +24,10 @@ from dsslic_jax.commands import (
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.printable import printable
 
-COMMANDS = (encode, decode, info, inspect, search, compare, evaluate, report, score, join, prepare)
+COMMANDS = (
+    *(encode, decode, info, inspect, search, compare, evaluate, report, score),
+    *(join, prepare, convert),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from dsslic_jax import runtime
 
@@ -32,3 +34,22 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("no folder of real pictures beside this checkout")
     return path
+
+
+def _optional(package: str) -> Any:
+    """The package; without it the test is skipped, or fails where DSSLIC_REQUIRE_TORCH=1 says that it must be there."""
+    if os.environ.get("DSSLIC_REQUIRE_TORCH") == "1":
+        return importlib.import_module(package)
+    return pytest.importorskip(package)
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    return _optional("torch")
+
+
+@pytest.fixture(scope="session")
+def onnxruntime() -> Any:
+    """What runs ONNX files, with what writes them."""
+    _optional("onnxscript")
+    return _optional("onnxruntime")

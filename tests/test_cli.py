@@ -71,7 +71,17 @@ def subprocess_of(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
-    heavy = {"jax", "flax", "av", "imagecodecs", "matplotlib", "tensorflow", "grain", "scipy"}
+    heavy = {
+        "jax",
+        "flax",
+        "av",
+        "imagecodecs",
+        "matplotlib",
+        "tensorflow",
+        "grain",
+        "scipy",
+        "torch",
+    }
     program = f"import sys, dsslic_jax.cli; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess_of("-c", program)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

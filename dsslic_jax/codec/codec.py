@@ -75,6 +75,7 @@ class Codec:
         precision: str | None = None,
         device: jax.Device | None = None,
         progress: Progress = no_progress,
+        predictor: CoarsePredictor | None = None,
     ) -> None:
         """Puts the networks on a device.
 
@@ -85,10 +86,11 @@ class Codec:
           precision: of the networks' arithmetic, "float32" or "bfloat16"; None for the model's own.
           device: where the networks run; None for JAX's default.
           progress: told (phase, steps done, steps in all) as the work goes on.
+          predictor: what runs CompNet and FineNet, such as `convert.predictor.TorchPredictor`; None for JAX.
         """
         self.bundle = bundle
         self.settings = coding_settings(bundle.coding, codecs=codecs)
-        self._predictor = CoarsePredictor(bundle, precision, device)
+        self._predictor = predictor or CoarsePredictor(bundle, precision, device)
         self._model = bundle.model or {}  # the predictor has refused a bundle without
         # A stream names its coders, whatever the model's setting: programs only where they are asked for.
         self._decoders = codecs or "embedded"

@@ -76,7 +76,9 @@ class CoarsePredictor:
                 0
             ]
 
-        self._compress, self._predict, self._upsample = compress, predict, upsample
+        self._compress: Callable[..., Any] = compress
+        self._predict: Callable[..., Any] = predict
+        self._upsample: Callable[..., Any] = upsample
 
     def compact_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """The shape of ĉ for a picture of this size."""

@@ -16,6 +16,17 @@ from dsslic_jax.models.finenet import DOWNS, FineNet
 from dsslic_jax.models.layers import Dtype, upsample_bilinear
 from dsslic_jax.models.pixels import round_to_8_bits
 
+# The values of settings that are no sizes.
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "alpha": (8, 16, 32, 64),
+    "norm": ("instance", "group", "batch", "none"),
+    "compact": ("direct", "average"),
+    "label_conv": ("auto", "dense", "lookup"),
+    "upsampling": ("bilinear", "bilinear_corners"),
+    "colour": ("rgb", "ycbcr"),
+    "dtype": ("float32", "bfloat16"),
+}
+
 
 class Coarse(NamedTuple):
     """What the coarse path makes, all float32 NHWC."""
@@ -39,6 +50,7 @@ class CoarseModel(nn.Module):
     compnet_width: int = 64
     finenet_width: int = 64
     finenet_blocks: int = 9
+    finenet_downs: int = DOWNS
     norm: str = "instance"
     label_conv: str = "auto"
     compact: str = "direct"
@@ -57,7 +69,12 @@ class CoarseModel(nn.Module):
         self.compnet = CompNet(
             width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
         )
-        self.finenet = FineNet(width=self.finenet_width, blocks=self.finenet_blocks, **shared)
+        self.finenet = FineNet(
+            width=self.finenet_width,
+            blocks=self.finenet_blocks,
+            downs=self.finenet_downs,
+            **shared,
+        )
 
     def compress(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         """labels int [B, H, W], x float [B, H, W, 3] in [-1, 1] -> c float [B, H/alpha, W/alpha, 3]."""
@@ -84,12 +101,12 @@ class CoarseModel(nn.Module):
     @property
     def size_multiple(self) -> int:
         """Heights and widths must be multiples of this."""
-        return max(self.alpha, 2**DOWNS)
+        return max(self.alpha, 2**self.finenet_downs)
 
     @property
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
-        return max(4 * self.alpha, 2 * 2**DOWNS)
+        return max(4 * self.alpha, 2 * 2**self.finenet_downs)
 
     @property
     def tiles(self) -> bool:
@@ -107,7 +124,7 @@ class CoarseModel(nn.Module):
         """Pixels around it that a pixel of x' depends on, likewise; a pixel of ĉ covers alpha x alpha of them."""
         reaches = []
         for row in range(self.size_multiple):
-            first, last = finenet.rows_seen(row, self.finenet_blocks)
+            first, last = finenet.rows_seen(row, self.finenet_blocks, self.finenet_downs)
             # Row q of c' lies between row floor((q + 1/2) / alpha - 1/2) of ĉ and the next.
             above, below = ((2 * q + 1 - self.alpha) // (2 * self.alpha) for q in (first, last))
             reaches += [row - self.alpha * above, self.alpha * (below + 2) - 1 - row]
@@ -122,6 +139,7 @@ def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
         compnet_width=settings["compnet_width"],
         finenet_width=settings["finenet_width"],
         finenet_blocks=settings["finenet_blocks"],
+        finenet_downs=settings.get("finenet_downs", DOWNS),  # older models do not say
         norm=settings["norm"],
         label_conv=settings["label_conv"],
         compact=settings["compact"],

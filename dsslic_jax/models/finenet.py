@@ -9,16 +9,16 @@ import jax.numpy as jnp
 from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.layers import Conv, Dtype, Norm, UpConv
 
-DOWNS = 3  # stride-2 steps to the residual blocks; sizes must be multiples of 2**DOWNS
+DOWNS = 3  # stride-2 steps to the residual blocks, unless a model says otherwise
 
 
-def rows_seen(row: int, blocks: int) -> tuple[int, int]:
+def rows_seen(row: int, blocks: int, downs: int = DOWNS) -> tuple[int, int]:
     """First and last row of (s, c') that a row of f depends on, a norm left aside; outside c' where padding is seen."""
     first, last = row - 3, row + 3  # head
-    for _ in range(DOWNS):
+    for _ in range(downs):
         first, last = first // 2, -(-last // 2)  # an odd row of an UpConv sees the next row too
     first, last = first - 2 * blocks, last + 2 * blocks
-    for _ in range(DOWNS):
+    for _ in range(downs):
         first, last = 2 * first - 1, 2 * last + 1
     return first - 3, last + 3  # stem
 
@@ -46,12 +46,13 @@ class FineNet(nn.Module):
     """labels int [B, H, W], c' float [B, H, W, 3] in [-1, 1] -> f [B, H, W, 3] in (-1, 1).
 
     c7s1-w, d2w, d4w, d8w, `blocks` residual blocks, u4w, u2w, uw, c7s1-3, tanh. H and W are multiples of
-    8, at least 16.
+    2**downs, at least twice that.
     """
 
     classes: int
     width: int = 64
     blocks: int = 9
+    downs: int = DOWNS
     norm: str = "instance"
     label_conv: str = "auto"
     dtype: Dtype = jnp.float32
@@ -62,14 +63,14 @@ class FineNet(nn.Module):
             self.width, self.classes, method=self.label_conv, dtype=self.dtype, name="stem"
         )(labels, upsampled)
         y = nn.relu(Norm(self.norm, name="stem_norm")(y, train))
-        for i in range(DOWNS):
+        for i in range(self.downs):
             features = self.width * 2 ** (i + 1)
             y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
             y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y, train))
         for i in range(self.blocks):
             y = ResidualBlock(self.norm, self.dtype, name=f"block_{i}")(y, train)
-        for i in range(DOWNS):
-            features = self.width * 2 ** (DOWNS - 1 - i)
+        for i in range(self.downs):
+            features = self.width * 2 ** (self.downs - 1 - i)
             y = UpConv(features, dtype=self.dtype, name=f"up_{i}")(y)
             y = nn.relu(Norm(self.norm, name=f"up_{i}_norm")(y, train))
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)

@@ -153,6 +153,11 @@ def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) ->
     )
 
 
+def he_std(shape: tuple[int, ...]) -> float:
+    """Standard deviation sqrt(2 / fan-in) (He et al. 2015) of a [kh, kw, I, O] kernel."""
+    return float(np.sqrt(2.0 / np.prod(shape[:-1])))
+
+
 def init_params(
     module: nn.Module,
     seed: int,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pictures in [0, 1], R, G and B
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 def to_network(pixels: jax.Array) -> jax.Array:
     """uint8 pixels -> float32 in [-1, 1]; float arrays are taken to be in that range already."""
@@ -23,3 +26,8 @@ def round_to_8_bits(values: jax.Array) -> jax.Array:
     """The values that survive 8-bit storage, with the gradient of the identity (straight-through)."""
     stored = to_network(to_pixels(values))
     return values + jax.lax.stop_gradient(stored - values)
+
+
+def to_imagenet(values: jax.Array) -> jax.Array:
+    """[..., 3] in [-1, 1] -> what networks trained on ImageNet see: mean 0 and deviation 1 over its pictures."""
+    return ((values + 1.0) / 2.0 - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD)

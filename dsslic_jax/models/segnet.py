@@ -1,7 +1,8 @@
 """SegNet: PSPNet (Zhao et al. 2017) on a dilated residual network, output at 1/8 scale.
 
 The "resnet50" backbone is the deep-stem dilated ResNet-50 common for ADE20K (three 3x3 convolutions, stages of
-3, 4, 6 and 3 bottlenecks, the last two dilated by 2 and 4); "small" has the same plan with two-convolution blocks.
+3, 4, 6 and 3 bottlenecks, the last two dilated by 2 and 4); "resnet50_7x7" has the one-convolution stem of ImageNet's
+ResNets instead; "small" has the plan of the first with two-convolution blocks.
 """
 
 from __future__ import annotations
@@ -15,8 +16,36 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsslic_jax.models.layers import Conv, Dtype, Norm
+from dsslic_jax.models.pixels import to_imagenet
 
-STAGES = {"resnet50": (3, 4, 6, 3), "small": (1, 1, 2, 1)}
+
+class Backbone(NamedTuple):
+    """A residual network before it is dilated."""
+
+    stages: tuple[int, ...]  # blocks of each
+    bottleneck: bool  # blocks of three convolutions, the last with four times the features
+    stem: tuple[tuple[int, int], ...]  # kernel size and features / width of its convolutions
+
+
+_DEEP_STEM = ((3, 1), (3, 1), (3, 2))
+_RESNETS = {
+    "resnet18": ((2, 2, 2, 2), False),
+    "resnet34": ((3, 4, 6, 3), False),
+    "resnet50": ((3, 4, 6, 3), True),
+    "resnet101": ((3, 4, 23, 3), True),
+}
+BACKBONES = {
+    "small": Backbone((1, 1, 2, 1), False, _DEEP_STEM),
+    **{name: Backbone(*plan, _DEEP_STEM) for name, plan in _RESNETS.items()},
+    **{f"{name}_7x7": Backbone(*plan, ((7, 1),)) for name, plan in _RESNETS.items()},
+}
+# The values of settings that are no sizes.
+CHOICES = {
+    "backbone": tuple(BACKBONES),
+    "norm": ("batch", "group"),
+    "input": ("symmetric", "imagenet"),
+    "dtype": ("float32", "bfloat16"),
+}
 STRIDES = (1, 2, 1, 1)
 DILATIONS = (1, 1, 2, 4)
 PYRAMID_BINS = (1, 2, 3, 6)
@@ -113,27 +142,34 @@ def adaptive_average(x: jax.Array, bins: int) -> jax.Array:
 class SegNet(nn.Module):
     """float [B, H, W, 3] in [-1, 1], H and W multiples of 8 -> `SegNetOutput`.
 
-    With norm "batch", training needs `mutable=["batch_stats"]`. `width` is the features of the first stage.
+    With norm "batch", training needs `mutable=["batch_stats"]`. `width` is the features of the first stage,
+    `auxiliary_width` those of the auxiliary head, by default a quarter of what it sees. `input` "imagenet" normalises
+    pictures first, as networks trained on ImageNet want it.
     """
 
     classes: int
     backbone: str = "resnet50"
     width: int = 64
     pyramid_width: int = 512
+    auxiliary_width: int | None = None
     norm: str = "batch"
+    input: str = "symmetric"
     dtype: Dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> SegNetOutput:
+        stages, bottleneck, stem = BACKBONES[self.backbone]
+
         def conv(name: str, features: int, size: int, stride: int = 1) -> ConvNormAct:
             return ConvNormAct(features, size, stride, norm=self.norm, dtype=self.dtype, name=name)
 
-        x = conv("stem_0", self.width, 3, 2)(x, train)
-        x = conv("stem_1", self.width, 3)(x, train)
-        x = conv("stem_2", 2 * self.width, 3)(x, train)
+        if self.input == "imagenet":
+            x = to_imagenet(x)
+        for i, (size, times) in enumerate(stem):
+            x = conv(f"stem_{i}", times * self.width, size, 2 if i == 0 else 1)(x, train)
         x = nn.max_pool(x, (3, 3), (2, 2), [(1, 1), (1, 1)])
         before_last = x
-        for stage, count in enumerate(STAGES[self.backbone]):
+        for stage, count in enumerate(stages):
             before_last = x
             for i in range(count):
                 # The first block of a dilated stage keeps the dilation of the stage before it.
@@ -143,7 +179,7 @@ class SegNet(nn.Module):
                     self.width * 2**stage,
                     STRIDES[stage] if first else 1,
                     max(dilation, 1),
-                    self.backbone == "resnet50",
+                    bottleneck,
                     self.norm,
                     self.dtype,
                     name=f"stage_{stage}_block_{i}",
@@ -154,10 +190,12 @@ class SegNet(nn.Module):
                 adaptive_average(x, bins), train
             )
             shape = (*x.shape[:3], pooled.shape[-1])
-            pyramid.append(jax.image.resize(pooled, shape, "bilinear"))
+            # A map of fewer rows than bins is sampled, not averaged, as PyTorch's interpolation does it.
+            pyramid.append(jax.image.resize(pooled, shape, "bilinear", antialias=False))
         y = conv("fuse", self.pyramid_width, 3)(jnp.concatenate(pyramid, axis=-1), train)
         logits = Conv(self.classes, 1, dtype=self.dtype, name="logits")(y)
-        a = conv("auxiliary", before_last.shape[-1] // 4, 3)(before_last, train)
+        auxiliary_width = self.auxiliary_width or before_last.shape[-1] // 4
+        a = conv("auxiliary", auxiliary_width, 3)(before_last, train)
         auxiliary = Conv(self.classes, 1, dtype=self.dtype, name="auxiliary_logits")(a)
         return SegNetOutput(logits.astype(jnp.float32), auxiliary.astype(jnp.float32))
 
@@ -183,6 +221,8 @@ def build_segnet(settings: Mapping[str, Any]) -> SegNet:
         backbone=settings["backbone"],
         width=settings["width"],
         pyramid_width=settings["pyramid_width"],
+        auxiliary_width=settings.get("auxiliary_width"),  # older models do not say
         norm=settings["norm"],
+        input=settings.get("input", "symmetric"),
         dtype=jnp.dtype(settings["dtype"]),
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def begin_average(state: Any) -> Any:
-    """`state` with an average, which begins at its weights."""
-    return state.replace(average=state.variables)
+    """`state` with an average, which begins at its weights: at a copy, since a step gives its state's memory away."""
+    return state.replace(average=jax.tree.map(np.array, state.variables))
 
 
 def exported_variables(state: Any) -> Any:

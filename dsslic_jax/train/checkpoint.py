@@ -38,6 +38,7 @@ FREE_TO_CHANGE = (
     "train.best_metric",
     "mesh",  # but for rounding: sums are taken in another order
     "train.recompute",  # likewise
+    "train.start_from",
     "coding",
     "after",
     "data.root",  # where things lie on this machine

@@ -23,6 +23,7 @@ from dsslic_jax.train.evaluation import Evaluation, evaluate
 from dsslic_jax.train.feed import Feed, HostBatch
 from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
+from dsslic_jax.train.portable import start_from
 from dsslic_jax.train.profile import Profile
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks import Task, make_task
@@ -44,9 +45,12 @@ def train(
     source = open_source(config.data, config.data.train_split)
     claim(workdir, config)
     checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
-    start = checkpoints.latest_step
-    shardings = sharding.state_sharding(task.state, mesh)
-    state, unreported = checkpoints.restore(start, task.state, shardings)
+    saved, first = checkpoints.latest_step, task.state
+    if settings.start_from and not saved:
+        first = start_from(first, *bundles.load_with_training(settings.start_from))
+    start = saved or int(first.step)
+    shardings = sharding.state_sharding(first, mesh)
+    state, unreported = checkpoints.restore(saved, first, shardings)
     data = _batches(config, source, mesh, start)
     feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
     step = sharding.compile_step(task.step, mesh, task.state)

@@ -7,11 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import struct
 
-from dsslic_jax.models.layers import init_params
+from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.pixels import to_network
 from dsslic_jax.models.segnet import SegNetOutput, build_segnet, full_size, to_labels
 from dsslic_jax.train.losses import Metrics
@@ -34,11 +33,6 @@ class SegmentationState(struct.PyTreeNode):
     def variables(self) -> dict[str, Any]:
         """What SegNet's `apply` takes."""
         return {"params": self.params, "batch_stats": self.batch_stats}
-
-
-def he_std(shape: tuple[int, ...]) -> float:
-    """Standard deviation sqrt(2 / fan-in) (He et al. 2015) of a [kh, kw, I, O] kernel."""
-    return float(np.sqrt(2.0 / np.prod(shape[:-1])))
 
 
 def init_segmentation_state(

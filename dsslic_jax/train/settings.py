@@ -6,19 +6,14 @@ from typing import Any
 
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models import segnet
+from dsslic_jax.models import coarse, segnet
 from dsslic_jax.train import recompute
 from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.mesh import REST
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {
-        "model.alpha": (8, 16, 32, 64),
-        "model.norm": ("instance", "group", "batch", "none"),
-        "model.compact": ("direct", "average"),
-        "model.label_conv": ("auto", "dense", "lookup"),
-        "model.upsampling": ("bilinear", "bilinear_corners"),
-        "model.colour": ("rgb", "ycbcr"),
+        **{f"model.{name}": known for name, known in coarse.CHOICES.items()},
         "discriminator.norm": ("instance", "group", "none"),
         "losses.gan": ("log", "least_squares"),
         "losses.ssim": ("poster", "reference"),
@@ -26,10 +21,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "losses.vgg_layers": ("poster", "reference"),
         "train.update_order": ("alternating", "simultaneous"),
     },
-    "segmentation": {
-        "model.backbone": tuple(segnet.STAGES),
-        "model.norm": ("batch", "group"),
-    },
+    "segmentation": {f"model.{name}": known for name, known in segnet.CHOICES.items()},
 }
 SHARED_CHOICES = {
     "optimizer.name": ("adam", "sgd"),

@@ -11,11 +11,11 @@ import numpy as np
 
 from dsslic_jax.bundle import Bundle, flatten
 from dsslic_jax.classes import ClassTable
+from dsslic_jax.convert.vgg import load_vgg
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.segnet import build_segnet, to_labels
-from dsslic_jax.models.vgg import load_vgg
 from dsslic_jax.train import samples
 from dsslic_jax.train.averaging import begin_average, exported_variables, with_average
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step

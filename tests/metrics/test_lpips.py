@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +84,6 @@ def test_files_without_all_weights_are_refused_by_name(tmp_path: Path) -> None:
         load_lpips(path)
 
 
-def torch_or_skip() -> Any:
-    """PyTorch; without it the test is skipped, or fails where DSSLIC_REQUIRE_TORCH=1 says that it must be there."""
-    if os.environ.get("DSSLIC_REQUIRE_TORCH") == "1":
-        import torch
-
-        return torch
-    return pytest.importorskip("torch")
-
-
 def features_in_torch(torch: Any, trunk: str) -> tuple[Any, tuple[int, ...]]:
     """torchvision's `features` with random weights, and the indices of the ReLUs that LPIPS compares."""
     nn = torch.nn
@@ -138,9 +128,8 @@ def features_in_torch(torch: Any, trunk: str) -> tuple[Any, tuple[int, ...]]:
 
 @pytest.mark.parametrize(("trunk", "height", "width"), [("alexnet", 70, 47), ("vgg16", 37, 50)])
 def test_both_trunks_agree_with_pytorch(
-    tmp_path: Path, trunk: str, height: int, width: int
+    torch: Any, tmp_path: Path, trunk: str, height: int, width: int
 ) -> None:
-    torch = torch_or_skip()
     torch.manual_seed(0)
     features, compared = features_in_torch(torch, trunk)
     heads = [torch.rand(1, channels, 1, 1) for channels in HEADS[trunk]]

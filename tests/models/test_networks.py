@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from dsslic_jax.convert.vgg import load_vgg
 from dsslic_jax.errors import ModelError
 from dsslic_jax.models import vgg
 from dsslic_jax.models.coarse import CoarseModel
-from dsslic_jax.models.layers import init_params
+from dsslic_jax.models.layers import he_std, init_params
+from dsslic_jax.models.pixels import IMAGENET_MEAN, IMAGENET_STD
 from dsslic_jax.models.segnet import SegNet, adaptive_average, to_labels
-from dsslic_jax.train.segmentation import he_std
 
 
 def shapes(tree: Any) -> Any:
@@ -101,7 +102,7 @@ def test_adaptive_average_bins_overlap_as_pytorch_s_do() -> None:
 def test_vgg_without_weights_says_where_they_come_from(tmp_path: Path) -> None:
     for path in ("", tmp_path / "none.safetensors"):
         with pytest.raises(ModelError, match=r"torchvision's vgg19 .* losses.vgg_weight = 0"):
-            vgg.load_vgg(path)
+            load_vgg(path)
 
 
 def test_vgg_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_vgg_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     save_file({"features.0.weight": np.zeros((2, 2), np.float32)}, tmp_path / "misfit.safetensors")
     for name in ("junk", "misfit"):
         with pytest.raises(ModelError, match="the VGG loss needs ImageNet weights"):
-            vgg.load_vgg(tmp_path / f"{name}.safetensors")
+            load_vgg(tmp_path / f"{name}.safetensors")
 
 
 def test_vgg_features_come_from_the_first_convolution_of_each_block() -> None:
@@ -136,10 +137,10 @@ def test_vgg_weights_are_read_by_torchvision_s_names(tmp_path: Path) -> None:
     kernel = rng.standard_normal((64, 3, 3, 3)).astype(np.float32)
     stored["features.0.weight"] = kernel
     save_file(stored, tmp_path / "vgg.safetensors")
-    params = vgg.load_vgg(tmp_path / "vgg.safetensors")
+    params = load_vgg(tmp_path / "vgg.safetensors")
     x = rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     first = vgg.VGG19Features().apply({"params": params}, jnp.asarray(x))[0]
-    normalised = ((x + 1) / 2 - np.array(vgg.MEAN)) / np.array(vgg.STD)
+    normalised = ((x + 1) / 2 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     middle = np.sum(kernel[7] * normalised[0, 4:7, 6:9].transpose(2, 0, 1))
     np.testing.assert_allclose(first[0, 5, 7, 7], max(middle, 0.0), atol=1e-4)
 

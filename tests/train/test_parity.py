@@ -47,7 +47,7 @@ def config() -> Any:
 
 @pytest.fixture(scope="module")
 def state(config: Any) -> states.TrainState:
-    params = reference.parameters(ARRAYS, "init", SETTINGS["n_blocks"])
+    params = reference.parameters(ARRAYS, "init")
     optimizer = states.make_optimizer(config)
     players = {k: states.Player(v, optimizer.init(v)) for k, v in params.items()}
     fresh = states.init_state(config)
@@ -115,7 +115,7 @@ def test_three_steps_have_the_reference_losses_and_weights(
                 assert difference <= 1e-6
             else:
                 np.testing.assert_allclose(metrics[ours], expected[theirs], rtol=1e-4, err_msg=ours)
-    after = reference.parameters(ARRAYS, "after3", SETTINGS["n_blocks"])
+    after = reference.parameters(ARRAYS, "after3")
     for network, tree in after.items():
         moved = flax.traverse_util.flatten_dict(getattr(state, network).params)
         for path, expected in flax.traverse_util.flatten_dict(tree).items():
@@ -152,7 +152,7 @@ def test_gradients_of_all_weights_agree(
         "generator": jax.jit(jax.grad(loss_g))(state.generator.params),
         "discriminator": jax.jit(jax.grad(loss_d))(state.discriminator.params),
     }
-    expected = reference.parameters(ARRAYS, "grad", SETTINGS["n_blocks"])
+    expected = reference.parameters(ARRAYS, "grad")
     errors = []
     for network, tree in expected.items():
         ours = flax.traverse_util.flatten_dict(gradients[network])

@@ -1,0 +1,135 @@
+"""Weight files of other programs: safetensors, and PyTorch's own without running what is in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from dsslic_jax import bundle
+from dsslic_jax.bundle import Bundle
+from dsslic_jax.convert.rules import Arrays
+from dsslic_jax.errors import ModelError
+from dsslic_jax.files import write_atomically
+
+METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
+# In a folder, the files of one model and the prefix that their keys get.
+FOLDER = {
+    r".*net_C\.": "C.",
+    r".*net_G\.": "G.",
+    r".*net_D\.": "D.",
+    r"encoder.*\.": "encoder.",
+    r"decoder.*\.": "decoder.",
+}
+SUFFIXES = ("safetensors", "pth", "pt")
+REMEDY = (
+    "load it where you trust it and save its state dict again: "
+    "safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, or of the files of one model in a folder, by key; floats of any size become float32.
+
+    Raises ModelError where there is no such file, it is damaged, or it needs pickle.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    return {
+        key: array if array.dtype.kind in "iub" else array.astype(np.float32, copy=False)
+        for key, array in arrays.items()
+    }
+
+
+def read_description(path: Path) -> Bundle | None:
+    """The model without its weights, as a file that `write_state_dict` wrote describes it; None for other files.
+
+    Raises ModelError where the description is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+        if METADATA not in metadata:
+            return None
+        described = bundle.described(json.loads(metadata[METADATA]), {})
+        parts = (described.model or {}, described.segnet or {}, described.coding)
+        if not all(isinstance(part, dict) for part in (*parts, *described.provenance.values())):
+            raise ValueError("a part of it is no object")
+        return described
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata describe no model ({error!r})") from error
+
+
+def write_state_dict(path: Path, arrays: Arrays, model: Bundle) -> None:
+    """Writes a state dict as safetensors; all of the model but its weights goes into the metadata."""
+    from safetensors.numpy import save
+
+    description = json.dumps(bundle.describe(model))
+    write_atomically(path, save(dict(arrays), metadata={METADATA: description}))
+
+
+def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for name, prefix in FOLDER.items():
+        pattern = name + f"({'|'.join(SUFFIXES)})"
+        files = sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name))
+        if len(files) > 1:
+            told = ", ".join(path.name for path in files)
+            raise ModelError(f"{folder} has several files of one network: {told}; leave one there")
+        for path in files:
+            arrays |= {f"{prefix}{key}": array for key, array in read_arrays(path).items()}
+    if not arrays:
+        raise ModelError(
+            f"no weights in {folder}: expected *_net_C.pth, *_net_G.pth and *_net_D.pth, or "
+            f"encoder*.pth and decoder*.pth (or the same as .safetensors)"
+        )
+    return arrays
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _read_pth(path: Path) -> dict[str, np.ndarray]:
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError(
+            f"{path} needs PyTorch to be read: pip install 'dsslic_jax[torch]', or {REMEDY}"
+        ) from error
+    try:
+        # mmap is left off: files of PyTorch before 1.6 have another layout.
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch names no class for what a damaged file can raise
+        raise ModelError(
+            f"{path} is no file of weights alone ({_first_line(error)}); {REMEDY}"
+        ) from error
+    if not isinstance(stored, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in stored.items()
+    ):
+        raise ModelError(f"{path} holds no state dict, a dictionary of tensors; {REMEDY}")
+    return {
+        key: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+        for key, tensor in stored.items()
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,38 @@
+"""torchvision's VGG19 for the perceptual loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dsslic_jax import bundle
+from dsslic_jax.convert import rules
+from dsslic_jax.convert.files import read_arrays
+from dsslic_jax.convert.ours import shapes_of
+from dsslic_jax.errors import ModelError
+
+HOW_TO_GET_WEIGHTS = (
+    "the VGG loss needs ImageNet weights: set losses.vgg_weights to a .safetensors or .pth file of "
+    "torchvision's vgg19 (IMAGENET1K_V1) state dict, or leave the term out with losses.vgg_weight = 0"
+)
+AFTER_CONV5_1 = r"(features|classifier)\.\d+\.(weight|bias)"
+
+
+def load_vgg(path: str | Path | None) -> dict[str, Any]:
+    """Parameters of `VGG19Features` from torchvision's state dict.
+
+    Raises ModelError, saying where weights come from, when there are none or they do not fit.
+    """
+    if not path:
+        raise ModelError(HOW_TO_GET_WEIGHTS)
+    shapes = shapes_of("vgg", {})
+    pairs = rules.pair(shapes, _row)
+    try:
+        weights = rules.to_ours(read_arrays(Path(path)), pairs, shapes, AFTER_CONV5_1)
+    except ModelError as error:
+        raise ModelError(f"{error}: {HOW_TO_GET_WEIGHTS}") from error
+    return bundle.nest(weights)["vgg"]
+
+
+def _row(module: str) -> rules.Row:
+    return rules.Row(module, module.removeprefix("vgg/").replace("_", "."))

@@ -1,0 +1,99 @@
+"""Every network against its PyTorch module: the same weights and inputs give the same outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dsslic_jax.bundle import nest
+from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
+from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.discriminator import MultiScaleDiscriminator
+from dsslic_jax.models.segnet import build_segnet
+from tests.convert import models
+from tests.convert.models import apart
+
+COARSE = [
+    ({}, (64, 64)),
+    ({"norm": "group", "colour": "ycbcr"}, (40, 72)),
+    ({"norm": "batch", "compact": "average", "upsampling": "bilinear_corners"}, (72, 40)),
+    ({"norm": "none", "alpha": 16, "finenet_downs": 4}, (80, 112)),
+]
+SEGNET = [
+    ({"norm": "batch"}, (64, 64)),
+    ({"norm": "group", "backbone": "resnet18"}, (40, 72)),
+    ({"backbone": "resnet50", "input": "imagenet", "auxiliary_width": None}, (24, 56)),
+    ({"backbone": "resnet50_7x7", "width": 4}, (88, 24)),
+]
+
+
+def nchw(torch: Any, picture: np.ndarray) -> Any:
+    return torch.from_numpy(picture.transpose(0, 3, 1, 2).copy())
+
+
+@pytest.mark.parametrize(("chosen", "size"), COARSE)
+def test_encoder_and_decoder_agree(torch: Any, chosen: dict[str, Any], size: Any) -> None:
+    from dsslic_jax.convert.loading import modules_of
+
+    bundle = models.make_bundle(models.coarse_settings(**chosen))
+    labels, picture = models.inputs(*size)
+    model, variables = build_coarse_model(bundle.model), bundle.coarse_variables()
+    compact = jax.jit(lambda v: model.apply(v, labels, picture, method="compress"))(variables)
+    made = jax.jit(lambda v, c: model.apply(v, labels, c, method="predict"))(variables, compact)
+    theirs = modules_of(bundle)
+    ids = torch.from_numpy(labels)
+    with torch.no_grad():
+        assert apart(compact, theirs["encoder"](ids, nchw(torch, picture))) < 1e-5
+        coarse = theirs["decoder"](ids, nchw(torch, np.array(compact)))
+        assert apart(made.coarse, coarse) < 1e-5
+
+
+@pytest.mark.parametrize(("norm", "scales"), [("instance", 2), ("group", 3), ("none", 1)])
+def test_the_discriminator_agrees_layer_by_layer(torch: Any, norm: str, scales: int) -> None:
+    from dsslic_jax.convert.loading import discriminator_of
+
+    settings = {**models.DISCRIMINATOR, "norm": norm, "scales": scales}
+    training = models.weights("discriminator", settings)
+    seen = np.random.default_rng(0).uniform(-1, 1, (2, 61, 83, settings["channels"]))
+    seen = seen.astype(np.float32)
+    model = MultiScaleDiscriminator(4, 3, scales, norm)
+    ours = jax.jit(model.apply)({"params": nest(training)["discriminator"]}, seen)
+    with torch.no_grad():
+        theirs = discriminator_of(training, norm)(nchw(torch, seen))
+    assert [len(outputs) for outputs in ours] == [len(outputs) for outputs in theirs]
+    for scale, layers in zip(ours, theirs, strict=True):
+        assert max(apart(a, b) for a, b in zip(scale, layers, strict=True)) < 1e-5
+
+
+@pytest.mark.parametrize(("chosen", "size"), SEGNET)
+def test_segnet_agrees(torch: Any, chosen: dict[str, Any], size: Any) -> None:
+    from dsslic_jax.convert.loading import modules_of
+
+    bundle = models.make_bundle(segnet=models.segnet_settings(**chosen))
+    _, picture = models.inputs(*size)
+    ours = jax.jit(build_segnet(bundle.segnet).apply)(bundle.tree("segnet"), jnp.asarray(picture))
+    with torch.no_grad():
+        logits, auxiliary = modules_of(bundle)["segnet"](nchw(torch, picture))
+    assert apart(ours.logits, logits) < 1e-5
+    assert apart(ours.auxiliary, auxiliary) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("layout", "norm"),
+    [("reference", "instance"), ("reference", "batch"), ("module", "batch"), ("module", "group")],
+)
+def test_there_and_back_is_bit_identical(layout: str, norm: str) -> None:
+    segnet = models.segnet_settings(norm="batch" if norm == "instance" else norm)
+    bundle = models.make_bundle(models.coarse_settings(norm=norm), segnet)
+    model = Portable(bundle, models.weights("discriminator", models.DISCRIMINATOR))
+    back = from_state_dict(to_state_dict(model, layout), models.TABLE)
+    assert models.same_arrays(back.bundle.weights, bundle.weights)
+    assert models.same_arrays(back.training, model.training)
+    assert back.bundle.segnet is not None and back.bundle.model is not None
+    read = {"classes", "alpha", "compnet_width", "finenet_width", "finenet_blocks", "norm"}
+    assert {k: back.bundle.model[k] for k in read} == {k: bundle.model[k] for k in read}
+    assert back.bundle.segnet | {"input": ""} == segnet | {"input": ""}

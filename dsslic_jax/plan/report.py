@@ -106,12 +106,14 @@ def as_text(plan: Plan) -> str:
         f"{kind} x {count}: {size / 1e6:.1f} MB, {sent / 1e6:.1f} MB sent"
         for kind, count, size, sent in totals(cost.collectives)
     ]
+    # A CPU's compiler does not account for what is in use.
+    in_use = "" if plan.estimate else f"; {cost.peak_bytes / GIB:.2f} in use at the peak"
     lines = [
         f"{where.name}: {where.chips} chip(s), {mesh}; {plan.task}, {plan.precision}",
         f"batch            {plan.batch_size}, {plan.batch_size / where.chips:g} a chip, of {height}x{width}",
         f"memory of a chip {cost.reserved_bytes / GIB:.2f} of {chip.memory_bytes / GIB:.1f} GiB: "
         f"arguments {cost.argument_bytes / GIB:.2f}, temporaries {cost.temporary_bytes / GIB:.2f}, "
-        f"program {cost.program_bytes / GIB:.2f}; {cost.peak_bytes / GIB:.2f} in use at the peak",
+        f"program {cost.program_bytes / GIB:.2f}{in_use}",
         f"work of a chip   {cost.flops / 1e12:.3f} TFLOP, {cost.bytes_accessed / 1e9:.2f} GB accessed",
         f"collectives      {'; '.join(travelling) or 'none'}",
         f"bound            {_step(plan, plan.bound)}",
@@ -142,9 +144,11 @@ def _largest(plan: Plan) -> list[str]:
 
 def _assumptions(plan: Plan, chip: Chip) -> list[str]:
     peak = chip.peak_flops_per_second(plan.precision)
+    speed = plan.where.link_bytes_per_second
+    link = f"{speed / 1e9:g} GB/s" if speed else "link bandwidth"
     lines = [
         f"Bound: max(FLOPs / {peak / 1e12:g} TFLOP/s, bytes / {chip.memory_bytes_per_second / 1e9:g} GB/s) "
-        f"+ bytes sent / {plan.where.link_bytes_per_second / 1e9:g} GB/s, nothing overlapped.",
+        f"+ bytes sent / {link}, nothing overlapped.",
         f"Expected: assumes that compute and memory attain {plan.expected.attained:g} of those peaks; not measured.",
         f"Peaks: {'; '.join(chip.sources)}.",
     ]

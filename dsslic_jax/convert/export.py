@@ -38,11 +38,13 @@ def to_onnx(network: Network, path: Path, size: tuple[int, int] | None = None) -
     where the network does not take pictures of that size.
     """
     multiple, least = _sizes(network)
-    if size is None and isinstance(network, SegNet):
-        raise ConfigError("SegNet is exported to ONNX for one size: name it")
-    if size is not None and any(side % multiple or side < least for side in size):
+    shapes = None
+    if size is None:
+        if isinstance(network, SegNet):
+            raise ConfigError("SegNet is exported to ONNX for one size: name it")
+        shapes = _free_sizes(network)
+    elif any(side % multiple or side < least for side in size):
         raise ConfigError(f"height and width are multiples of {multiple}, at least {least}")
-    shapes = None if size else _free_sizes(network)
     with _quiet():
         made = torch.onnx.export(
             network, _example(network, size), dynamo=True, dynamic_shapes=shapes, verbose=False

@@ -56,19 +56,14 @@ def find_anchor(name: str, curves: Sequence[str]) -> str:
 def differences(
     lines: Iterable[Measurement], protocol: Protocol, anchor: str
 ) -> list[CurveDifference]:
-    """Every curve but the anchor, in PSNR and in MS-SSIM; prefixes of layered streams are not looked at.
-
-    MS-SSIM is left out where no picture is large enough to have one.
-    """
+    """Every curve but the anchor, in PSNR and in MS-SSIM; prefixes of layered streams are not looked at."""
     curves: dict[str, dict[str, list[Measurement]]] = {}
-    has_ms_ssim = False
     for line in lines:
         if line.is_last_layer:
             curves.setdefault(line.curve, {}).setdefault(line.picture, []).append(line)
-            has_ms_ssim |= line.metrics.get("ms_ssim") is not None
     return [
         _difference((protocol.name, anchor, name, quality), protocol, curves[anchor], pictures)
-        for quality in (protocol.quality, *([MS_SSIM_DB] if has_ms_ssim else []))
+        for quality in (protocol.quality, MS_SSIM_DB)
         for name, pictures in curves.items()
         if name != anchor
     ]
@@ -87,6 +82,9 @@ def _difference(
             continue
         anchor_axes = _axes(anchor[picture], protocol, names[3])
         axes = _axes(points, protocol, names[3])
+        if not axes[0]:
+            problems.append(f"{picture}: {names[3]} is not defined")
+            continue
         try:
             rate = bd_rate_percent(*anchor_axes, *axes)
             gain = bd_psnr_db(*anchor_axes, *axes)

@@ -188,7 +188,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert any(line.startswith(f"profile: {tmp_path / 'profile'}") for line in before)
     (trace,) = (tmp_path / "profile").rglob("perfetto_trace.json.gz")
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
-    assert any("step_on_mesh" in event.get("name", "") for event in events)
+    assert any("train_step" in event.get("name", "") for event in events)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))  # TensorBoard's
 
 

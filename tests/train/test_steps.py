@@ -130,7 +130,7 @@ def test_vgg_distances_and_group_norm_are_the_same_in_bands_of_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     narrow = VGG19Features(widths=(8, 8, 8, 8, 8))
-    monkeypatch.setattr(steps, "VGG19Features", lambda: narrow)
+    monkeypatch.setattr(steps, "VGG19Features", lambda dtype: narrow)
     picture = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
     vgg = init_params(narrow, 3, picture, kernel_std=he_std)["params"]
     config = small_compression()

@@ -1,18 +1,20 @@
-"""Makes what the README cites: one folder of `results/` for each evaluation.
+"""Makes the tables in `results/`: a folder for each evaluation, and the poster's picture by itself.
 
     python -m benchmarks.results --data DATA --model MODEL --runs RUNS [--only kodak] [--workers 2]
 
-DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model. The evaluations lie in RUNS,
-where they go on if they were stopped. `results/NAME` gets their means, their Bjøntegaard differences, and
-conditions.json: command, commit, model fingerprint, machine and the version of every codec. `results/kodak` also gets
+DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model. The evaluations lie in RUNS, where
+they go on if they were stopped.
 
-    published.csv   this project's measurements of ordinary codecs against published ones of the same codecs
-    poster.csv      kodim13 under protocol paper, at the rates of the DSSLIC poster
+    results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences
+    results/NAME/conditions.json    command, commit, model fingerprint, machine and the version of every codec
+    results/kodak/published.csv     ordinary codecs as measured here against published curves of the same codecs
+    results/poster.json             kodim13 under protocol paper, at the rates of the DSSLIC poster, with the conditions
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,10 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsslic_jax import bundle
 from dsslic_jax.data.pictures import read_picture
 from dsslic_jax.evaluate.anchors import poster_points, published_curves
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 from dsslic_jax.evaluate.codecs.registry import Sources, make_codec
+from dsslic_jax.evaluate.conditions import circumstances
 from dsslic_jax.evaluate.means import Mean, csv_bytes
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
@@ -84,10 +88,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--only", choices=EXPERIMENTS, action="append")
+    parser.add_argument("--only", choices=(*EXPERIMENTS, "poster"), action="append")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    for name in options.only or EXPERIMENTS:
+    for name in options.only or (*EXPERIMENTS, "poster"):
+        if name == "poster":
+            picture = options.data / "kodak/test/images/kodim13.png"
+            found = {
+                "model_fingerprint": bundle.load(options.model).fingerprint.hex(),
+                **circumstances(),
+                "points": against_poster(picture, options.model),
+            }
+            write_atomically(OUT / "poster.json", f"{json.dumps(found, indent=1)}\n".encode())
+            continue
         experiment = EXPERIMENTS[name]
         run = options.runs / name
         request = Request(
@@ -104,10 +117,6 @@ def main() -> None:
         if name == "kodak":
             write_atomically(
                 OUT / name / "published.csv", csv_bytes(against_published(report.means))
-            )
-            picture = request.images / "kodim13.png"
-            write_atomically(
-                OUT / name / "poster.csv", csv_bytes(against_poster(picture, options.model))
             )
         print(f"{name}: {OUT / name}")
 

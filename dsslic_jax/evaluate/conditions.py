@@ -66,13 +66,20 @@ def conditions(
         "labels": list(dict.fromkeys(curve.labels for curve in curves if curve.labels)),
         "class_table": class_table,
         "model_fingerprint": next((curve.model for curve in curves if curve.model), None),
+        "workers": workers,
+        **circumstances(),
+    }
+
+
+def circumstances() -> dict[str, Any]:
+    """What ran where: software, machine, command and commit, of any measurement."""
+    return {
         "software": software_versions(),
         "machine": {
             "processor": processor(),
             "cores": os.cpu_count(),
             "system": platform.platform(),
         },
-        "workers": workers,
         "command": [without_folders(argument) for argument in sys.argv],
         "commit": commit(),
     }

@@ -205,8 +205,8 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
     )
     assert process.returncode == 1
     said = "error: a checkpoint could not be written, and there is none before it"
-    # Threads of Orbax that are writing other arrays say something too.
-    assert sum(line.startswith(said) for line in process.stderr.splitlines()) == 1
+    # Threads of Orbax that are writing other arrays say something too, at times in the same line.
+    assert process.stderr.count(said) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.data.elements import Element, Source
 from dsslic_jax.data.folders import FolderSource
 from dsslic_jax.data.pictures import UnreadablePicture
-from dsslic_jax.data.records import RecordSource
 from dsslic_jax.data.scenes import SceneSource
 from dsslic_jax.errors import ConfigError, DataError
 
@@ -89,6 +88,9 @@ def _open(data_config: ConfigDict, split: str) -> Source:
     if data_config.kind == "records":
         if not data_config.root:
             raise ConfigError('data.kind "records" needs data.root, which `dsslic prepare` wrote')
+        # Only here: its package is not on every system.
+        from dsslic_jax.data.records import RecordSource
+
         return RecordSource(Path(data_config.root), split, table)
     if data_config.kind == "tfds":
         # Only here: TensorFlow Datasets takes a second to import.

@@ -192,10 +192,10 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))  # TensorBoard's
 
 
-def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
-    small_files = ["bash", "-c", 'ulimit -f 20; exec "$@"', "-"]  # of 20 KiB at most
-    process = subprocess.run(
-        [*small_files, *command(tmp_path, "--config.train.sample_every=0")],
+def ended(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """A command that has run to its end, well or not."""
+    return subprocess.run(
+        words,
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -203,6 +203,11 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
         timeout=300,
         check=False,
     )
+
+
+def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
+    small_files = ["bash", "-c", 'ulimit -f 20; exec "$@"', "-"]  # of 20 KiB at most
+    process = ended([*small_files, *command(tmp_path, "--config.train.sample_every=0")])
     assert process.returncode == 1
     said = "error: a checkpoint could not be written, and there is none before it"
     # Threads of Orbax that are writing other arrays say something too, at times in the same line.
@@ -223,15 +228,8 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
 def test_the_training_command_tells_mistakes_in_one_line(
     tmp_path: Path, settings: list[str], message: str
 ) -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "dsslic_jax.main", f"--workdir={tmp_path / 'run'}", *settings],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    training = [sys.executable, "-m", "dsslic_jax.main", f"--workdir={tmp_path / 'run'}"]
+    process = ended([*training, *settings])
     assert process.returncode == 1
     assert message in process.stderr.strip().splitlines()[-1]
     assert "Traceback" not in process.stderr

@@ -1,90 +1,23 @@
-"""Launch scripts against stand-ins on PATH that record their arguments: what is run, with which words, when."""
+"""launch/tpu_vm.sh against stand-ins: what is run on Cloud TPU VMs, with which words, when."""
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-CONFIG = "configs/ade20k.py:tiny"
-AWKWARD = ["--config.data.root=/a b", '--config.data.description=it\'s "$HOME" $(id) `id` \\ *;&']
+from tests.launch.machine import AWKWARD, CONFIG, ROOT, Machine, words_after
 
 pytestmark = pytest.mark.skipif(
     shutil.which("git") is None or not (ROOT / ".git").exists(), reason="not a git checkout"
 )
 
 
-class Machine:
-    """A PATH whose programs are stand-ins, and a home directory."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "home"
-        self._bin, self._log = folder / "bin", folder / "log"
-        self._bin.mkdir()
-        self.home.mkdir()
-        self._log.touch()
-
-    def add(self, name: str, body: str = "", folder: Path | None = None) -> None:
-        """A program that records its arguments and then runs `body`, in Python."""
-        path = (folder or self._bin) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            f"#!{sys.executable} -S\nimport json, os, subprocess, sys, time\n"
-            f"with open({str(self._log)!r}, 'a') as log:\n"
-            f"    log.write(json.dumps([{name!r}, *sys.argv[1:]]) + '\\n')\n{body}\n"
-        )
-        path.chmod(0o755)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        path = f"{self._bin}:{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "HOME": str(self.home), "DSSLIC_POLL_SECONDS": "0"}
-
-    def run(
-        self, *command: str, said: str = "", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            input=said,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
 def tpu_vm(machine: Machine, *arguments: str, said: str = "") -> Any:
     return machine.run("bash", str(ROOT / "launch" / "tpu_vm.sh"), *arguments, said=said)
 
-
-def words_after(line: str, word: str) -> list[str]:
-    words = shlex.split(line)
-    return words[words.index(word) + 1 :]
-
-
-# ------------------------------------------------------------------ Cloud TPU VMs
 
 # Runs what is to be run on the workers here, in a home directory that has what `install` would bring.
 WORKER = """
@@ -277,139 +210,6 @@ def test_a_bad_call_is_refused_before_anything_is_run(
 ) -> None:
     machine.add("gcloud")
     done = tpu_vm(machine, *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert machine.calls() == []
-
-
-# ------------------------------------------------------------------ Slurm
-
-SBATCH = str(ROOT / "launch" / "slurm.sbatch")
-
-
-def test_slurm_starts_a_task_for_each_gpu_with_unchanged_arguments(machine: Machine) -> None:
-    machine.add("srun")
-    machine.add("scontrol")
-    done = machine.run("bash", SBATCH, CONFIG, "/mnt/a run", *AWKWARD, SLURM_JOB_ID="7")
-    assert done.returncode == 0, done.stderr
-    (call,) = machine.calls()
-    assert call[:3] == ["srun", "--kill-on-bad-exit=1", "--gpu-bind=none"]
-    assert call[4:] == [
-        *("-m", "dsslic_jax.main", "--distributed", f"--config={CONFIG}"),
-        "--workdir=/mnt/a run",
-        *AWKWARD,
-    ]
-    dry = machine.run("bash", SBATCH, "--dry-run", CONFIG, "/mnt/a run", *AWKWARD)
-    assert shlex.split(dry.stdout) == call
-
-
-@pytest.mark.parametrize(
-    ("ending", "starts_before", "queued_again"),
-    [(0, 0, False), (1, 0, False), (75, 99, True), (137, 4, True), (137, 5, False)],
-)
-def test_slurm_queues_again_what_may_go_on(
-    ending: int, starts_before: int, queued_again: bool, machine: Machine
-) -> None:
-    machine.add("srun", f"sys.exit({ending})")
-    machine.add("scontrol")
-    counted = {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": str(starts_before)}
-    done = machine.run("bash", SBATCH, CONFIG, "/mnt/run", **counted)
-    again = ["scontrol", "requeue", "7"] in machine.calls()
-    assert again == queued_again
-    assert done.returncode == (0 if queued_again else ending)
-
-
-def test_slurm_s_warning_stops_training_and_queues_it_again(machine: Machine) -> None:
-    machine.add(
-        "srun",
-        "import signal\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n"
-        f"open({str(machine.home / 'training')!r}, 'w').close()\n"
-        "time.sleep(60)",
-    )
-    machine.add("scontrol")
-    job = subprocess.Popen(
-        ["bash", SBATCH, CONFIG, "/mnt/run"],
-        cwd=ROOT,
-        env={**machine.environment, "SLURM_JOB_ID": "7"},
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not (machine.home / "training").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        job.send_signal(signal.SIGUSR1)
-        assert job.wait(30) == 0
-    finally:
-        with suppress(ProcessLookupError):  # all have ended
-            os.killpg(job.pid, signal.SIGKILL)
-    assert machine.calls()[-1] == ["scontrol", "requeue", "7"]
-
-
-def test_slurm_refuses_what_it_cannot_start() -> None:
-    for arguments, message in (
-        (["--dry-run", CONFIG], "CONFIG WORKDIR"),
-        (["configs/none.py", "/mnt/run"], "no configuration configs/none.py here"),
-    ):
-        done = subprocess.run(
-            ["bash", SBATCH, *arguments],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert message in done.stderr
-
-
-# ------------------------------------------------------------------ GKE
-
-
-def gke(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return machine.run(sys.executable, str(ROOT / "launch" / "gke.py"), *arguments)
-
-
-def test_gke_applies_a_job_with_a_pod_for_each_host_and_unchanged_arguments(
-    machine: Machine,
-) -> None:
-    received = machine.home / "received"
-    machine.add("kubectl", f"open({str(received)!r}, 'w').write(sys.stdin.read())")
-    slice_and_image = ("ade20k", "v5e:4x4", "registry/image:1", "data")
-    done = gke(machine, *slice_and_image, CONFIG, "/shared/a run", *AWKWARD)
-    assert done.returncode == 0, done.stderr
-    assert machine.calls() == [["kubectl", "apply", "--filename=-"]]
-    manifest = yaml.safe_load(received.read_text())
-    assert (manifest["kind"], manifest["metadata"]["name"]) == ("JobSet", "ade20k")
-    job = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
-    assert (job["parallelism"], job["completions"], job["backoffLimit"]) == (4, 4, 0)
-    pod = job["template"]["spec"]
-    assert set(pod["nodeSelector"].values()) == {"tpu-v5-lite-podslice", "4x4"}
-    container = pod["containers"][0]
-    assert container["resources"]["limits"] == {"google.com/tpu": 4}
-    # Kubernetes makes of $$( the $( that it would expand otherwise.
-    words = [word.replace("$$(", "$(") for word in container["command"]]
-    expected = ["python", "-m", "dsslic_jax.main", "--distributed", f"--config={CONFIG}"]
-    assert words == [*expected, "--workdir=/shared/a run", *AWKWARD]
-    assert "$(id)" not in container["command"][-1].replace("$$(", "")
-    dry = gke(machine, "--dry-run", *slice_and_image, CONFIG, "/shared/a run", *AWKWARD)
-    assert dry.stdout == f"{received.read_text()}\nkubectl apply --filename=-\n"
-
-
-@pytest.mark.parametrize(
-    ("topology", "config", "settings", "message"),
-    [
-        ("v9:4x4", CONFIG, [], "TOPOLOGY is v4, v5e, v5p, v6e"),
-        ("v5e:1x1", CONFIG, [], "not made of hosts of 4 chips"),
-        ("v5e:4x4", "configs/none.py", [], "no configuration configs/none.py"),
-        ("v5e:4x4", CONFIG, ["--confg.seed=1"], "not of the form --config.key=value: --confg.seed"),
-    ],
-)
-def test_gke_refuses_what_it_cannot_start(
-    topology: str, config: str, settings: list[str], message: str, machine: Machine
-) -> None:
-    machine.add("kubectl")
-    done = gke(machine, "name", topology, "image", "claim", config, "/shared/run", *settings)
     assert done.returncode == 2
     assert message in done.stderr
     assert machine.calls() == []

@@ -1,7 +1,8 @@
 """A model directory: `model.json` (settings, classes, provenance) and `weights.safetensors`.
 
-It holds a coarse model (CompNet and FineNet), a SegNet, or both; training writes it, the codec reads it. The
-fingerprint covers what a decoder needs: FineNet's stored weights and the settings that shape its arithmetic.
+It holds a coarse model (CompNet and FineNet), a SegNet, an EnhanceNet, or several of them; training writes it, the
+codec reads it. The fingerprint covers what a decoder needs: the stored weights of FineNet and EnhanceNet and the
+settings that shape their arithmetic.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ DECODER_SETTINGS = (
     "upsampling",
     "colour",
 )
+ENHANCENET_SETTINGS = ("classes", "width", "blocks", "label_width")
 COARSE_NETWORKS = ("compnet", "finenet")
 STATISTICS = ("mean", "var")  # leaves that a batch norm measures; all other arrays are learned
 FINGERPRINT_BYTES = 8
@@ -51,9 +53,10 @@ class Bundle:
       classes: the label table that s follows.
       model: `config.model` of the coarse model, or None.
       segnet: `config.model` of SegNet, or None.
+      enhancenet: `config.enhancenet`, or None.
       coding: default `codecs` and `quality`.
       provenance: what each part was trained on and under which terms, by part.
-      weights: flat {"finenet/stem/kernel": array, …}; SegNet's begin with "segnet/".
+      weights: flat {"finenet/stem/kernel": array, …}; SegNet's begin with "segnet/", EnhanceNet's with "enhancenet/".
     """
 
     classes: ClassTable
@@ -62,6 +65,7 @@ class Bundle:
     coding: Mapping[str, Any]
     provenance: Mapping[str, Any]
     weights: Mapping[str, np.ndarray]
+    enhancenet: Mapping[str, Any] | None = None
 
     def tree(self, prefix: str) -> dict[str, Any]:
         """The nested arrays whose names begin with `prefix/`."""
@@ -84,7 +88,7 @@ class Bundle:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """The first 8 bytes of a SHA-256 over decoder settings and stored FineNet weights."""
+        """The first 8 bytes of a SHA-256 over decoder settings and stored weights of FineNet and EnhanceNet."""
         return self._decoder_digest().digest()[:FINGERPRINT_BYTES]
 
     @cached_property
@@ -114,6 +118,10 @@ class Bundle:
         settings = {key: self.model[key] for key in DECODER_SETTINGS}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         self._add_weights(digest, "finenet/")
+        if self.enhancenet is not None:
+            settings = {key: self.enhancenet[key] for key in ENHANCENET_SETTINGS}
+            digest.update(json.dumps(settings, sort_keys=True).encode())
+            self._add_weights(digest, "enhancenet/")
         return digest
 
     def _add_weights(self, digest: hashlib._Hash, prefix: str) -> None:
@@ -158,6 +166,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         ),
         "model": bundle.model,
         "segnet": bundle.segnet,
+        "enhancenet": bundle.enhancenet,
         "coding": bundle.coding,
         "provenance": bundle.provenance,
     }
@@ -169,6 +178,7 @@ def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray])
         classes=_stored_classes(description["classes"]),
         model=description["model"],
         segnet=description["segnet"],
+        enhancenet=description.get("enhancenet"),  # older models do not say
         coding=description["coding"],
         provenance=description["provenance"],
         weights=weights,
@@ -253,17 +263,26 @@ def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:
     return class_table(stored)
 
 
-def join(coarse: Bundle, segnet: Bundle) -> Bundle:
-    """`coarse` with its SegNet replaced by that of `segnet`. Raises ModelError where label tables differ."""
-    if coarse.classes.names != segnet.classes.names:
-        raise ModelError(
-            f"the models label differently: {coarse.classes.name} and {segnet.classes.name}"
-        )
-    if coarse.model is None or segnet.segnet is None:
-        raise ModelError("join needs a coarse model first and a SegNet second")
-    own = {n: w for n, w in coarse.weights.items() if not n.startswith("segnet/")}
-    added = {n: w for n, w in segnet.weights.items() if n.startswith("segnet/")}
-    provenance = {**coarse.provenance, "segnet": segnet.provenance["segnet"]}
-    return Bundle(
-        coarse.classes, coarse.model, segnet.segnet, coarse.coding, provenance, {**own, **added}
-    )
+def join(coarse: Bundle, segnet: Bundle | None = None, enhancenet: Bundle | None = None) -> Bundle:
+    """`coarse` with its SegNet and EnhanceNet replaced by those of other models, where these are given.
+
+    Raises ModelError where a model lacks its part, or where label tables differ.
+    """
+    if coarse.model is None:
+        raise ModelError("join needs a coarse model, which this model directory does not hold")
+    joined = coarse
+    for name, giver in (("segnet", segnet), ("enhancenet", enhancenet)):
+        if giver is None:
+            continue
+        if getattr(giver, name) is None:
+            raise ModelError(f"the model whose {name} was to be joined holds no {name}")
+        if coarse.classes.names != giver.classes.names:
+            raise ModelError(
+                f"the models label differently: {coarse.classes.name} and {giver.classes.name}"
+            )
+        own = {n: w for n, w in joined.weights.items() if not n.startswith(f"{name}/")}
+        added = {n: w for n, w in giver.weights.items() if n.startswith(f"{name}/")}
+        provenance = {**joined.provenance, name: giver.provenance[name]}
+        part: Any = {name: getattr(giver, name)}
+        joined = replace(joined, provenance=provenance, weights={**own, **added}, **part)
+    return joined

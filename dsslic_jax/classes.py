@@ -58,6 +58,11 @@ class ClassTable:
         """K, the number of class ids with void included."""
         return len(self.names)
 
+    @property
+    def unlabelled_id(self) -> int:
+        """What networks are given that want labels where there are none: the first void id, or 0 in a table without."""
+        return (self.void_ids or (0,))[0]
+
     def ids_of(self, word: str) -> tuple[int, ...]:
         """Ids of the classes that `word` names: a whole name or one of its comma-separated synonyms, in any case."""
         word = word.strip().casefold()

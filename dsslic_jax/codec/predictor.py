@@ -22,6 +22,7 @@ from dsslic_jax.codec.tiles import Tile, windows
 from dsslic_jax.errors import ModelError
 from dsslic_jax.models import segnet
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.enhancenet import SCALE, build_enhancenet
 from dsslic_jax.models.pixels import to_network, to_pixels
 
 WINDOW_FEATURES = 1 << 26  # of the widest layer at full scale: what a window's memory goes by
@@ -126,18 +127,50 @@ class CoarsePredictor:
 
     def _windows(self, size: tuple[int, ...], radius: int) -> list[tuple[Tile, Tile, Tile]]:
         """Windows of the padded picture; the only one, the whole of it, where the model does not tile."""
-        multiple = self._model.size_multiple
-        sides = [padded_side(max(side, self._model.min_size), multiple) for side in size]
-        core, margin = max(sides), 0
-        if self._model.tiles:
-            margin = -(-radius // multiple) * multiple
-            window = int((WINDOW_FEATURES / self._width) ** 0.5) // multiple * multiple
-            core = max(window - 2 * margin, multiple)
-        return [
-            (window, (rows, columns), inner)
-            for window, (rows, columns), inner in windows(sides[0], sides[1], core, margin)
-            if rows.start < size[0] and columns.start < size[1]  # not in the padding alone
-        ]
+        multiple, least = self._model.size_multiple, self._model.min_size
+        return padded_windows(
+            size, multiple, least, radius if self._model.tiles else None, self._width
+        )
+
+
+class Enhancer:
+    """EnhanceNet of a model directory, on one device; threads take turns."""
+
+    def __init__(
+        self, bundle: Bundle, precision: str | None = None, device: jax.Device | None = None
+    ) -> None:
+        """`precision` and `device` as for `CoarsePredictor`. Raises ModelError for a model without EnhanceNet."""
+        if bundle.enhancenet is None:
+            raise ModelError("this model directory holds no EnhanceNet: add one with `dsslic join`")
+        settings = {**bundle.enhancenet, "dtype": precision or bundle.enhancenet["dtype"]}
+        self._model = model = build_enhancenet(settings)
+        self._variables = jax.device_put(bundle.tree("enhancenet"), device)
+        self._unlabelled = bundle.classes.unlabelled_id
+        self._turn = threading.Lock()
+
+        @jax.jit
+        def run(variables: Any, labels: jax.Array, picture: jax.Array, strength: Any) -> jax.Array:
+            labels, decoded = labels[None].astype(jnp.int32), to_network(picture[None])
+            return to_pixels(model.apply(variables, labels, decoded, strength[None]))[0]
+
+        self._run: Callable[..., Any] = run
+
+    def __call__(self, picture: np.ndarray, labels: np.ndarray | None, strength: int) -> np.ndarray:
+        """x̂ uint8 [H, W, 3], s uint8 [H, W] or None and a strength of 1 to 255 -> x̂ enhanced, uint8 [H, W, 3]."""
+        size = picture.shape[:2]
+        if labels is None:
+            labels = np.full(size, self._unlabelled, np.uint8)
+        enhanced = np.empty_like(picture)
+        # A quarter of the features a pixel: it works at half resolution.
+        width = max(self._model.width // SCALE**2, 3)
+        for window, core, inner in padded_windows(size, SCALE, SCALE, self._model.radius, width):
+            with self._turn:
+                made = self._run(
+                    self._variables, cut(labels, window), cut(picture, window), np.float32(strength)
+                )
+                made = np.asarray(made)
+            paste(enhanced, core, made[inner])
+        return enhanced
 
 
 class Segmenter:
@@ -178,6 +211,30 @@ class Segmenter:
         if factor > 1:
             labels = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
         return np.ascontiguousarray(labels)
+
+
+def padded_windows(
+    size: tuple[int, ...], multiple: int, least: int, radius: int | None, width: int
+) -> list[tuple[Tile, Tile, Tile]]:
+    """Windows of a picture padded to the ladder of sizes: (window, core of the picture, core in it).
+
+    Args:
+      size: of the picture, (height, width).
+      multiple, least: what sides the network takes.
+      radius: pixels around it that a pixel of the result depends on; None: one window, the whole picture.
+      width: features a pixel of the network's widest layer.
+    """
+    sides = [padded_side(max(side, least), multiple) for side in size]
+    core, margin = max(sides), 0
+    if radius is not None:
+        margin = -(-radius // multiple) * multiple
+        window = int((WINDOW_FEATURES / width) ** 0.5) // multiple * multiple
+        core = max(window - 2 * margin, multiple)
+    return [
+        (window, (rows, columns), inner)
+        for window, (rows, columns), inner in windows(sides[0], sides[1], core, margin)
+        if rows.start < size[0] and columns.start < size[1]  # not in the padding alone
+    ]
 
 
 def cut(array: np.ndarray, tile: Tile) -> np.ndarray:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from dsslic_jax.models import compnet, finenet
 from dsslic_jax.models.colour import from_rgb, to_rgb
-from dsslic_jax.models.compnet import CompNet
+from dsslic_jax.models.compnet import CompNet, block_average
 from dsslic_jax.models.finenet import DOWNS, FineNet
 from dsslic_jax.models.layers import Dtype, upsample_bilinear
 from dsslic_jax.models.pixels import round_to_8_bits
@@ -20,7 +20,7 @@ from dsslic_jax.models.pixels import round_to_8_bits
 CHOICES: dict[str, tuple[Any, ...]] = {
     "alpha": (8, 16, 32, 64),
     "norm": ("instance", "group", "batch", "none"),
-    "compact": ("direct", "average"),
+    "compact": ("direct", "average", "mean"),
     "label_conv": ("auto", "dense", "lookup"),
     "upsampling": ("bilinear", "bilinear_corners"),
     "colour": ("rgb", "ycbcr"),
@@ -42,7 +42,8 @@ class CoarseModel(nn.Module):
     """CompNet, bilinear upsampling and FineNet as one module; parameters {"compnet": …, "finenet": …}.
 
     `colour` is what the networks and c are in, "rgb" or "ycbcr"; pictures go in and come out as RGB. With norm
-    "batch", `train` takes the batch's statistics and needs `mutable=["batch_stats"]`.
+    "batch", `train` takes the batch's statistics and needs `mutable=["batch_stats"]`. `compact` "mean" is the block
+    average itself, without CompNet; `finenet_width` 0 leaves FineNet out: x' = c'.
     """
 
     classes: int
@@ -66,19 +67,24 @@ class CoarseModel(nn.Module):
             "label_conv": self.label_conv,
             "dtype": self.dtype,
         }
-        self.compnet = CompNet(
-            width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
-        )
-        self.finenet = FineNet(
-            width=self.finenet_width,
-            blocks=self.finenet_blocks,
-            downs=self.finenet_downs,
-            **shared,
-        )
+        if self.compact != "mean":
+            self.compnet = CompNet(
+                width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
+            )
+        if self.finenet_width:
+            self.finenet = FineNet(
+                width=self.finenet_width,
+                blocks=self.finenet_blocks,
+                downs=self.finenet_downs,
+                **shared,
+            )
 
     def compress(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         """labels int [B, H, W], x float [B, H, W, 3] in [-1, 1] -> c float [B, H/alpha, W/alpha, 3]."""
-        return self.compnet(labels, from_rgb(picture, self.colour), train)
+        picture = from_rgb(picture, self.colour)
+        if self.compact == "mean":
+            return block_average(picture, self.alpha)
+        return self.compnet(labels, picture, train)
 
     def upsample(self, compact: jax.Array) -> jax.Array:
         """c (or ĉ) -> c' float [B, H, W, 3], RGB: x' without FineNet."""
@@ -87,7 +93,9 @@ class CoarseModel(nn.Module):
     def predict(self, labels: jax.Array, compact: jax.Array, train: bool = False) -> Coarse:
         """The decoder's half: labels int [B, H, W] and c (or ĉ) in [-1, 1] -> x' and its parts."""
         upsampled = upsample_bilinear(compact, self.alpha, self.align_corners)
-        fine = self.finenet(labels, upsampled, train)
+        fine = jnp.zeros_like(upsampled)
+        if self.finenet_width:
+            fine = self.finenet(labels, upsampled, train)
         coarse = upsampled + fine
         return Coarse(compact, to_rgb(upsampled, self.colour), fine, to_rgb(coarse, self.colour))
 
@@ -101,21 +109,27 @@ class CoarseModel(nn.Module):
     @property
     def size_multiple(self) -> int:
         """Heights and widths must be multiples of this."""
-        return max(self.alpha, 2**self.finenet_downs)
+        return max(self.alpha, 2**self.finenet_downs if self.finenet_width else 1)
 
     @property
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
-        return max(4 * self.alpha, 2 * 2**self.finenet_downs)
+        return max(
+            self.alpha if self.compact == "mean" else 4 * self.alpha,
+            2 * 2**self.finenet_downs if self.finenet_width else 1,
+        )
 
     @property
     def tiles(self) -> bool:
         """Whether nothing looks at the whole picture, so that it may be run in overlapping windows."""
-        return self.norm in ("batch", "none") and not self.align_corners
+        networks = self.compact != "mean" or self.finenet_width > 0
+        return (self.norm in ("batch", "none") or not networks) and not self.align_corners
 
     @property
     def compnet_radius(self) -> int:
         """Pixels beyond its own alpha x alpha block that a pixel of c depends on, in a model that `tiles`."""
+        if self.compact == "mean":
+            return 0
         first, last = compnet.rows_seen(0, self.alpha)
         return max(-first, last - (self.alpha - 1))
 
@@ -124,7 +138,9 @@ class CoarseModel(nn.Module):
         """Pixels around it that a pixel of x' depends on, likewise; a pixel of ĉ covers alpha x alpha of them."""
         reaches = []
         for row in range(self.size_multiple):
-            first, last = finenet.rows_seen(row, self.finenet_blocks, self.finenet_downs)
+            first = last = row
+            if self.finenet_width:
+                first, last = finenet.rows_seen(row, self.finenet_blocks, self.finenet_downs)
             # Row q of c' lies between row floor((q + 1/2) / alpha - 1/2) of ĉ and the next.
             above, below = ((2 * q + 1 - self.alpha) // (2 * self.alpha) for q in (first, last))
             reaches += [row - self.alpha * above, self.alpha * (below + 2) - 1 - row]

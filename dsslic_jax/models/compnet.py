@@ -22,6 +22,12 @@ def rows_seen(row: int, alpha: int) -> tuple[int, int]:
     return first - 3, last + 3  # stem
 
 
+def block_average(picture: jax.Array, alpha: int) -> jax.Array:
+    """[B, H, W, C] -> float32 [B, H/alpha, W/alpha, C]: the mean of each alpha x alpha block."""
+    blocks = (alpha, alpha)
+    return nn.avg_pool(picture.astype(jnp.float32), blocks, blocks)
+
+
 class CompNet(nn.Module):
     """labels int [B, H, W], picture float [B, H, W, 3] in [-1, 1] -> c [B, H/alpha, W/alpha, 3] in (-1, 1).
 
@@ -54,8 +60,7 @@ class CompNet(nn.Module):
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)
         y = y.astype(jnp.float32)
         if self.compact == "average":
-            blocks = (self.alpha, self.alpha)
-            average = nn.avg_pool(picture.astype(jnp.float32), blocks, blocks)
+            average = block_average(picture, self.alpha)
             # Clipped so that black and white stay within 1.3 grey levels of themselves.
             y = jnp.arctanh(jnp.clip(average, -0.99, 0.99)) + CORRECTION * y
         elif self.compact != "direct":

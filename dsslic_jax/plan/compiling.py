@@ -17,7 +17,7 @@ from dsslic_jax.plan.chips import Slice
 from dsslic_jax.plan.collectives import read_collectives
 from dsslic_jax.plan.roofline import Cost
 from dsslic_jax.train.mesh import check_batch_size, make_mesh
-from dsslic_jax.train.sharding import compile_step
+from dsslic_jax.train.sharding import batch_sharding, compile_step
 
 
 class DoesNotFit(DsslicError):
@@ -40,7 +40,12 @@ class Planner:
         """
         check_batch_size(batch_size, self.mesh)
         step = compile_step(shapes.train_step(self.config), self.mesh, self.state)
-        batch = shapes.batch_shapes(self.config, batch_size)
+        batch = {
+            name: jax.ShapeDtypeStruct(
+                array.shape, array.dtype, sharding=batch_sharding(self.mesh, array.ndim)
+            )
+            for name, array in shapes.batch_shapes(self.config, batch_size).items()
+        }
         began = time.perf_counter()
         compiled = self._compile(step.lower(self.state, batch))
         seconds = time.perf_counter() - began

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from dsslic_jax.classes import class_table
 from dsslic_jax.models.vgg import VGG19Features
+from dsslic_jax.train.enhancement import init_enhancement_state, make_enhancement_step
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.state import init_state
 from dsslic_jax.train.steps import TrainStep, make_train_step
@@ -19,6 +20,8 @@ def state_shapes(config: Any) -> Any:
     """The training state of a resolved `config` as a tree of jax.ShapeDtypeStruct."""
     if config.task == "segmentation":
         return jax.eval_shape(lambda: init_segmentation_state(config, draw=_traced))
+    if config.task == "enhancement":
+        return jax.eval_shape(lambda: init_enhancement_state(config, draw=_traced))
 
     def init() -> Any:
         vgg = None
@@ -39,14 +42,20 @@ def _traced(module: nn.Module, seed: int, *inputs: Any, **kwargs: Any) -> Any:
 def batch_shapes(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
     """A global batch as the input pipeline makes it."""
     size = (batch_size, *config.data.crop)
-    return {
+    batch = {
         "image": jax.ShapeDtypeStruct((*size, 3), jnp.uint8),
         "labels": jax.ShapeDtypeStruct(size, jnp.uint8),
     }
+    if config.task == "enhancement":
+        batch["decoded"] = batch["image"]
+        batch["strength"] = jax.ShapeDtypeStruct((batch_size,), jnp.uint8)
+    return batch
 
 
 def train_step(config: Any) -> TrainStep:
     """The step that training `config` runs."""
     if config.task == "segmentation":
         return make_segmentation_step(config, class_table(config.data.classes).void_ids)
+    if config.task == "enhancement":
+        return make_enhancement_step(config)
     return make_train_step(config)

@@ -22,7 +22,7 @@ from dsslic_jax.train.state import Player, TrainState
 
 
 def training_arrays(state: Any) -> dict[str, np.ndarray]:
-    """All of a `TrainState` or `SegmentationState` that is not in the model made of it."""
+    """All of a `TrainState` or `NetworkState` that is not in the model made of it."""
     arrays = {"step": np.asarray(state.step)}
     if isinstance(state, TrainState):
         arrays |= _flat(state.discriminator.params, "discriminator/")
@@ -44,9 +44,10 @@ def start_from(state: Any, bundle: Bundle, training: Mapping[str, np.ndarray]) -
         changed |= {"generator": players[""], "discriminator": players["discriminator/"]}
         changed["batch_stats"] = _filled(state.batch_stats, "", arrays)
     else:
-        player = players["segnet/params/"]
+        (player,) = players.values()
         changed |= {"params": player.params, "opt_state": player.opt_state}
-        changed["batch_stats"] = _filled(state.batch_stats, "segnet/batch_stats/", arrays)
+        statistics = f"{state.network}/batch_stats/"
+        changed["batch_stats"] = _filled(state.batch_stats, statistics, arrays)
     # A step gives its state's memory away: no two leaves may share theirs.
     started = state.replace(
         **{name: jax.tree.map(np.array, part) for name, part in changed.items()}
@@ -58,7 +59,7 @@ def _players(state: Any) -> dict[str, Player]:
     """Who learns, by what the names of its parameters begin with."""
     if isinstance(state, TrainState):
         return {"": state.generator, "discriminator/": state.discriminator}
-    return {"segnet/params/": Player(state.params, state.opt_state)}
+    return {f"{state.network}/params/": Player(state.params, state.opt_state)}
 
 
 def _moments(player: Player) -> dict[str, Any]:

@@ -8,42 +8,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.pixels import to_network
 from dsslic_jax.models.segnet import SegNetOutput, build_segnet, full_size, to_labels
 from dsslic_jax.train.losses import Metrics
 from dsslic_jax.train.recompute import recomputed
-from dsslic_jax.train.state import make_optimizer
+from dsslic_jax.train.state import NetworkState, init_network_state, make_optimizer
 from dsslic_jax.train.steps import Batch, TrainStep
 
 
-class SegmentationState(struct.PyTreeNode):
-    """What a step needs: parameters, batch statistics, the optimiser's state; the average of the first two, or None."""
-
-    step: jax.Array
-    params: Any
-    batch_stats: Any
-    opt_state: optax.OptState
-    average: Any = None
-    frozen: Any = None
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """What SegNet's `apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
-
-
-def init_segmentation_state(
-    config: Any, draw: Callable[..., Any] = init_params
-) -> SegmentationState:
+def init_segmentation_state(config: Any, draw: Callable[..., Any] = init_params) -> NetworkState:
     """A fresh state on the host, the same for every device and process; `draw` as for `init_state`."""
     picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     variables = draw(build_segnet(config.model), config.seed, picture, kernel_std=he_std)
-    opt_state = jax.device_get(make_optimizer(config).init(variables["params"]))
-    stats = variables.get("batch_stats", {})
-    return SegmentationState(jnp.zeros((), jnp.int32), variables["params"], stats, opt_state)
+    return init_network_state(config, "segnet", variables)
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array, labelled: jax.Array) -> jax.Array:
@@ -56,7 +35,7 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
     """`train_step(state, batch)`; batch as for compression. Void pixels enter neither loss nor accuracy."""
     model, optimizer = build_segnet(config.model), make_optimizer(config)
 
-    def train_step(state: SegmentationState, batch: Batch) -> tuple[SegmentationState, Metrics]:
+    def train_step(state: NetworkState, batch: Batch) -> tuple[NetworkState, Metrics]:
         picture, labels = to_network(batch["image"]), batch["labels"].astype(jnp.int32)
         labelled = jnp.ones(labels.shape, jnp.float32)
         for void in void_ids:
@@ -77,13 +56,8 @@ def make_segmentation_step(config: Any, void_ids: tuple[int, ...]) -> TrainStep:
             return total, ({**terms, "pixel_accuracy": accuracy}, changed)
 
         gradients, (metrics, changed) = jax.grad(loss, has_aux=True)(state.params)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        new_state = state.replace(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            batch_stats=changed.get("batch_stats", state.batch_stats),
-            opt_state=opt_state,
-        )
+        stats = changed.get("batch_stats", state.batch_stats)
+        new_state = state.updated(gradients, optimizer).replace(batch_stats=stats)
         metrics["S/gradient_norm"] = optax.tree.norm(gradients)
         return new_state, metrics
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dsslic_jax.classes import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models import coarse, segnet
+from dsslic_jax.models import coarse, enhancenet, segnet
 from dsslic_jax.train import recompute
 from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.mesh import REST
@@ -22,6 +22,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "train.update_order": ("alternating", "simultaneous"),
     },
     "segmentation": {f"model.{name}": known for name, known in segnet.CHOICES.items()},
+    "enhancement": {f"enhancenet.{name}": known for name, known in enhancenet.CHOICES.items()},
 }
 SHARED_CHOICES = {
     "optimizer.name": ("adam", "sgd"),
@@ -80,10 +81,16 @@ def _check_classes(config: Any, classes: ClassTable) -> None:
             f"model.classes is {config.model.classes}, but the class table {classes.name!r} has "
             f"{classes.num_classes} ids"
         )
+    if config.task == "enhancement":
+        config.enhancenet.classes = config.model.classes
 
 
 def _size_multiple(config: Any) -> int:
-    return config.model.alpha if config.task == "compression" else segnet.SIZE_MULTIPLE
+    return {
+        "compression": lambda: config.model.alpha,
+        "segmentation": lambda: segnet.SIZE_MULTIPLE,
+        "enhancement": lambda: enhancenet.SCALE,
+    }[config.task]()
 
 
 def _check_crop(config: Any) -> None:

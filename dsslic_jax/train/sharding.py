@@ -36,9 +36,9 @@ def state_sharding(state: Any, mesh: Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(sharding_of, state)
 
 
-def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Of every array of a batch: pictures over data and fsdp, their rows over rows."""
-    return NamedSharding(mesh, PICTURES)
+def batch_sharding(mesh: Mesh, dimensions: int) -> NamedSharding:
+    """Of an array of a batch: pictures over data and fsdp, their rows, where it has so many dimensions, over rows."""
+    return NamedSharding(mesh, Spec(*PICTURES[:dimensions]))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -59,10 +59,9 @@ def place(tree: Any, shardings: Any) -> Any:
 
 def put_batch(batch: Mapping[str, np.ndarray], batch_size: int, mesh: Mesh) -> dict[str, jax.Array]:
     """A host's pictures of a global batch (`mesh.positions_of_host`) -> global arrays split over the mesh."""
-    sharding = batch_sharding(mesh)
     return {
         name: jax.make_array_from_process_local_data(
-            sharding, array, (batch_size, *array.shape[1:])
+            batch_sharding(mesh, array.ndim), array, (batch_size, *array.shape[1:])
         )
         for name, array in batch.items()
     }
@@ -100,7 +99,7 @@ def compile_step(
 
     return jax.jit(
         step_on_mesh,
-        in_shardings=(of_state, batch_sharding(mesh)),
+        in_shardings=(of_state, None),  # a batch lies where `put_batch` has put it
         out_shardings=(of_state, replicated(mesh)),
         donate_argnums=0,
     )

@@ -1,4 +1,4 @@
-"""Training state: two players and a step count, one tree that is restored whole."""
+"""Training state: one tree that is restored whole, of two players or of one network by itself."""
 
 from __future__ import annotations
 
@@ -49,6 +49,31 @@ class TrainState(struct.PyTreeNode):
     def variables(self) -> dict[str, Any]:
         """What `CoarseModel.apply` takes."""
         return {"params": self.generator.params, "batch_stats": self.batch_stats}
+
+
+class NetworkState(struct.PyTreeNode):
+    """What the step of one network by itself needs: `average` and `frozen` as in `TrainState`.
+
+    `network` is what the names of its weights begin with in a model: "segnet" or "enhancenet".
+    """
+
+    step: jax.Array
+    params: Params
+    batch_stats: Any
+    opt_state: optax.OptState
+    average: Any = None
+    frozen: Params = None
+    network: str = struct.field(pytree_node=False, default="")
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the network's `apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+    def updated(self, gradients: Params, optimizer: optax.GradientTransformation) -> NetworkState:
+        """This state one step further, its statistics left as they are."""
+        player = Player(self.params, self.opt_state).updated(gradients, optimizer)
+        return self.replace(step=self.step + 1, params=player.params, opt_state=player.opt_state)
 
 
 def learning_rate(config: Any) -> optax.Schedule:
@@ -118,4 +143,15 @@ def init_state(
         batch_stats=variables.get("batch_stats", {}),
         discriminator=player(draw(discriminator, config.seed + 1, seen)["params"]),
         frozen=frozen,
+    )
+
+
+def init_network_state(config: Any, network: str, variables: Any) -> NetworkState:
+    """The state of a network with these variables before its first step, on the host."""
+    return NetworkState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=jax.device_get(make_optimizer(config).init(variables["params"])),
+        network=network,
     )

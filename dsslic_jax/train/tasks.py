@@ -1,4 +1,4 @@
-"""What the loop can train: the compression networks, or SegNet. One `Task` each, the loop knows no more."""
+"""What the loop can train: the compression networks, SegNet, EnhanceNet. One `Task` each, the loop knows no more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from dsslic_jax.classes import ClassTable
 from dsslic_jax.convert.vgg import load_vgg
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.colour import to_rgb
+from dsslic_jax.models.enhancenet import build_enhancenet
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.segnet import build_segnet, to_labels
 from dsslic_jax.train import samples
 from dsslic_jax.train.averaging import begin_average, exported_variables, with_average
+from dsslic_jax.train.enhancement import (
+    enhanced,
+    init_enhancement_state,
+    make_enhancement_step,
+)
 from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.state import init_state
 from dsslic_jax.train.steps import make_train_step
@@ -37,7 +43,11 @@ class Task:
 
 def make_task(config: Any, classes: ClassTable) -> Task:
     """The task that `config.task` names."""
-    make = {"compression": _compression, "segmentation": _segmentation}[config.task]
+    make = {
+        "compression": _compression,
+        "segmentation": _segmentation,
+        "enhancement": _enhancement,
+    }[config.task]
     task = make(config, classes)
     if not config.train.ema_decay:
         return task
@@ -119,6 +129,45 @@ def _segmentation(config: Any, classes: ClassTable) -> Task:
         sample,
         bundle,
     )
+
+
+def _enhancement(config: Any, classes: ClassTable) -> Task:
+    model = build_enhancenet(config.enhancenet)
+
+    @jax.jit
+    def run(variables: Any, batch: Mapping[str, jax.Array]) -> jax.Array:
+        return to_pixels(enhanced(model, variables, batch))
+
+    def sample(state: Any, batch: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
+        shown = {name: array[:SAMPLES] for name, array in batch.items()}
+        made = jax.device_get(run(exported_variables(state), shown))
+        return [
+            [
+                x,
+                samples.colour_labels(s, classes),
+                decoded,
+                e,
+                samples.residual_picture(x, decoded),
+                samples.residual_picture(x, e),
+            ]
+            for x, s, decoded, e in zip(
+                shown["image"], shown["labels"], shown["decoded"], made, strict=True
+            )
+        ]
+
+    def bundle(state: Any) -> Bundle:
+        weights = flatten(jax.device_get(exported_variables(state)), "enhancenet")
+        return Bundle(
+            classes=classes,
+            model=config.model.to_dict(),
+            segnet=None,
+            enhancenet=config.enhancenet.to_dict(),
+            coding=config.coding.to_dict(),
+            provenance={"enhancenet": _provenance(config, state)},
+            weights=weights,
+        )
+
+    return Task(init_enhancement_state(config), make_enhancement_step(config), sample, bundle)
 
 
 def _provenance(config: Any, state: Any) -> dict[str, Any]:

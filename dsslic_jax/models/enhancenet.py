@@ -1,0 +1,92 @@
+"""EnhanceNet: the decoded picture made closer to the one that was coded, by the decoder alone.
+
+It sees what a lossy coder left of a picture, how coarsely that was quantised, and the labels, and adds a correction.
+It works at half resolution: four pixels of three samples are one position of twelve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from dsslic_jax.models.layers import Conv, Dtype
+
+SCALE = 2  # pixels a side in one position
+MAX_STRENGTH = 255
+# A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
+_MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
+CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
+
+
+def typical_error(strength: jax.Array) -> jax.Array:
+    """About the root mean square error, on the scale where pixels are in [-1, 1], of pictures coded so coarsely."""
+    return _MIDDLE_ERROR * jnp.exp2((strength - _MIDDLE_STRENGTH) / _DOUBLING)
+
+
+def space_to_depth(x: jax.Array) -> jax.Array:
+    """[B, 2h, 2w, C] -> [B, h, w, 4C]."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // SCALE, SCALE, width // SCALE, SCALE, channels)
+    shape = (batch, height // SCALE, width // SCALE, SCALE * SCALE * channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
+
+
+def depth_to_space(x: jax.Array) -> jax.Array:
+    """The inverse of `space_to_depth`."""
+    batch, height, width, features = x.shape
+    channels = features // (SCALE * SCALE)
+    x = x.reshape(batch, height, width, SCALE, SCALE, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, SCALE * height, SCALE * width, channels)
+
+
+class EnhanceNet(nn.Module):
+    """labels int [B, H, W], decoded float [B, H, W, 3] in [-1, 1], strength float [B] -> float [B, H, W, 3].
+
+    H and W are even. A 3x3 convolution to `width` features, `blocks` residual blocks of two, and one to twelve, all
+    with zero padding and without a norm. What the strength says scales and shifts the features inside each block.
+    """
+
+    classes: int
+    width: int = 48
+    blocks: int = 5
+    label_width: int = 8
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, labels: jax.Array, decoded: jax.Array, strength: jax.Array) -> jax.Array:
+        one_hot = jax.nn.one_hot(labels[:, ::SCALE, ::SCALE], self.classes, dtype=self.dtype)
+        named = Conv(self.label_width, 1, use_bias=False, dtype=self.dtype, name="labels")(one_hot)
+        position = space_to_depth(decoded.astype(self.dtype))
+        y = jnp.concatenate([position, named], axis=-1)
+        y = Conv(self.width, 3, padding=1, dtype=self.dtype, name="stem")(y)
+        told = self._told(strength)
+        for i in range(self.blocks):
+            inner = Conv(self.width, 3, padding=1, dtype=self.dtype, name=f"block_{i}_in")(y)
+            scale, shift = told[:, i, 0], told[:, i, 1]
+            inner = nn.relu(inner * (1 + scale) + shift)
+            y = y + Conv(self.width, 3, padding=1, dtype=self.dtype, name=f"block_{i}_out")(inner)
+        y = Conv(SCALE * SCALE * 3, 3, padding=1, dtype=self.dtype, name="head")(y)
+        size = typical_error(strength)[:, None, None, None]
+        return decoded.astype(jnp.float32) + size * depth_to_space(y.astype(jnp.float32))
+
+    def _told(self, strength: jax.Array) -> jax.Array:
+        """What each block is told of the strength: [B, blocks, 2, 1, 1, width], 0 as training begins."""
+        place = (strength / _MIDDLE_STRENGTH - 1.0)[:, None, None, None]
+        hidden = nn.relu(Conv(self.width, 1, name="strength_in")(place))
+        told = Conv(2 * self.blocks * self.width, 1, name="strength_out")(hidden)
+        return told.reshape(-1, self.blocks, 2, 1, 1, self.width).astype(self.dtype)
+
+    @property
+    def radius(self) -> int:
+        """Pixels around it that a pixel of the result depends on."""
+        return SCALE * (2 * self.blocks + 2) + SCALE - 1
+
+
+def build_enhancenet(settings: Mapping[str, Any]) -> EnhanceNet:
+    """The module that a configuration's or a model directory's settings describe."""
+    names = ("classes", "width", "blocks", "label_width")
+    return EnhanceNet(**{n: settings[n] for n in names}, dtype=jnp.dtype(settings["dtype"]))

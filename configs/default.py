@@ -31,6 +31,8 @@ def _data() -> ConfigDict:
     data.scale = (1.0, 1.0)  # random scale before the crop, range
     data.crop = (256, 256)  # training crop, (height, width) in pixels
     data.flip = True  # mirror left-right half of the time
+    data.cache = False  # keep decoded pictures in memory; for sets that fit
+    data.cache_gib = 4.0  # how much of it, in 2**30 bytes; needing more is an error
     data.workers = 0  # decoding processes per host; 0 decodes in threads
     data.scenes_seed = 0  # scenes: seed of the generated pictures, apart from the run's seed
     data.scenes_size = (128, 128)  # scenes: (height, width) in pixels

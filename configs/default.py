@@ -12,8 +12,12 @@ from ml_collections import ConfigDict, config_dict
 
 def _data() -> ConfigDict:
     data = ConfigDict()
-    data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
-    data.root = ""  # folders: the directory of the splits; records: what `dsslic prepare` wrote
+    # "folders", "records", "coded" (pictures beside what a codec gave back: dsslic_jax/data/coded.py), "tfds" or
+    # "scenes" (embedded, made on the fly)
+    data.kind = "folders"
+    data.root = (
+        ""  # folders, coded: the directory of the splits; records: what `dsslic prepare` wrote
+    )
     data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
     data.builder = ""  # tfds: builder name, e.g. "ade20k_150" or "cityscapes"
     data.data_dir = ""  # tfds: where prepared data sets lie

@@ -102,7 +102,7 @@ def _layout_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
 
 def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
     pictures = _picture_files(picture_folder)
-    labels = _files_by_stem(label_folder, _LABEL_SUFFIXES)
+    labels = files_by_stem(label_folder, _LABEL_SUFFIXES)
     without_labels = [stem for stem in pictures if stem not in labels]
     if without_labels:
         raise DataError(
@@ -113,13 +113,13 @@ def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Pa
 
 
 def _picture_files(folder: Path) -> dict[str, Path]:
-    pictures = _files_by_stem(folder, _PICTURE_SUFFIXES)
+    pictures = files_by_stem(folder, _PICTURE_SUFFIXES)
     if not pictures:
         raise DataError(f"{folder}: no pictures ({', '.join(_PICTURE_SUFFIXES)}) in it")
     return pictures
 
 
-def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Lists files by stem in sorted order; hidden files and other suffixes are no pictures."""
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):

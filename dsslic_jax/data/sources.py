@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from dsslic_jax.classes import class_table
 from dsslic_jax.data.cached import CachedSource
+from dsslic_jax.data.coded import CodedSource
 from dsslic_jax.data.elements import Element, Source
 from dsslic_jax.data.folders import FolderSource
 from dsslic_jax.data.pictures import UnreadablePicture
@@ -17,7 +18,7 @@ from dsslic_jax.errors import ConfigError, DataError
 
 _log = logging.getLogger(__name__)
 
-KINDS = ("folders", "records", "tfds", "scenes")
+KINDS = ("folders", "records", "coded", "tfds", "scenes")
 
 
 class SkippingSource:
@@ -97,6 +98,10 @@ def _open(data_config: ConfigDict, split: str) -> Source:
         from dsslic_jax.data.records import RecordSource
 
         return RecordSource(Path(data_config.root), split, table)
+    if data_config.kind == "coded":
+        if not data_config.root:
+            raise ConfigError('data.kind "coded" needs data.root, the folder of the splits')
+        return CodedSource(Path(data_config.root), split, table)
     if data_config.kind == "tfds":
         # Only here: TensorFlow Datasets takes a second to import.
         from dsslic_jax.data.tfds_source import TfdsSource

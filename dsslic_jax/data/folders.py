@@ -58,7 +58,7 @@ def list_pairs(root: Path, split: str, layout: str) -> list[tuple[Path, Path]]:
       DataError: a folder is missing or empty, a picture has no label map, or two pictures share a
         stem.
     """
-    return _pair_files(*_find_folders(root, split, layout))
+    return pair_files(*_find_folders(root, split, layout))
 
 
 def list_pictures(root: Path, split: str, layout: str) -> list[Path]:
@@ -66,7 +66,7 @@ def list_pictures(root: Path, split: str, layout: str) -> list[Path]:
 
     Args and raises are those of `list_pairs`.
     """
-    return [*_picture_files(_find_folders(root, split, layout, labelled=False)[0]).values()]
+    return [*picture_files(_find_folders(root, split, layout, labelled=False)[0]).values()]
 
 
 def _find_folders(root: Path, split: str, layout: str, labelled: bool = True) -> tuple[Path, Path]:
@@ -100,8 +100,9 @@ def _layout_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
     return images, labels
 
 
-def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
-    pictures = _picture_files(picture_folder)
+def pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
+    """Each picture of a folder, ordered by file stem, with its label map of another; raises DataError."""
+    pictures = picture_files(picture_folder)
     labels = files_by_stem(label_folder, _LABEL_SUFFIXES)
     without_labels = [stem for stem in pictures if stem not in labels]
     if without_labels:
@@ -112,7 +113,8 @@ def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Pa
     return [(picture, labels[stem]) for stem, picture in pictures.items()]
 
 
-def _picture_files(folder: Path) -> dict[str, Path]:
+def picture_files(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by file stem; raises DataError where there are none, or two of one stem."""
     pictures = files_by_stem(folder, _PICTURE_SUFFIXES)
     if not pictures:
         raise DataError(f"{folder}: no pictures ({', '.join(_PICTURE_SUFFIXES)}) in it")
@@ -120,7 +122,7 @@ def _picture_files(folder: Path) -> dict[str, Path]:
 
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Lists files by stem in sorted order; hidden files and other suffixes are no pictures."""
+    """Files of these suffixes by stem, sorted, hidden ones left out; raises DataError for two of one stem."""
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in suffixes:

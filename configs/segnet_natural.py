@@ -1,7 +1,7 @@
 """SegNet for photographs of any kind with the small backbone, which two cores can train.
 
     dsslic prepare COCO_STUFF MSRC21 CAMVID data/natural --classes coco_stuff,msrc,camvid --as natural
-    python -m dsslic_jax.main --config=configs/segnet_natural.py --workdir=runs/segnet_natural --config.data.root=data/natural
+    python -m dsslic_jax.main --config=configs/segnet_natural.py --workdir=runs/segnet_natural
 
 Its classes are the 20 of the table `natural`, not one set's own: few labelled pictures of each set are at hand, and
 these classes are what they share. 183 classes would leave most with a handful of pictures, and a label map of many
@@ -25,7 +25,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.description = (
         "COCO-Stuff, MSRC version 2 and CamVid, training splits, in the classes of `natural`"
     )
-    config.data.terms = "CamVid CC BY-NC 4.0; COCO: terms of each photograph, non-commercial among them; MSRC: research use"
+    config.data.terms = "CamVid CC BY-NC 4.0; COCO: of each photograph, non-commercial among them; MSRC: research use"
     config.data.cache = True
     config.data.crop = (256, 256)
     config.data.scale = (0.6, 1.5)  # sets of 320 to 640 pixels a side

@@ -33,6 +33,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.width = 24
     config.model.pyramid_width = 64
     config.optimizer.update({"name": "adam", "learning_rate": 1e-3, "weight_decay": 1e-5})
-    config.train.update({"batch_size": 8, "steps": 8000})
+    config.train.update({"batch_size": 8, "steps": 6000})
     config.after.evaluate = True
     return default.finish(config, variant)

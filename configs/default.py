@@ -12,8 +12,12 @@ from ml_collections import ConfigDict, config_dict
 
 def _data() -> ConfigDict:
     data = ConfigDict()
-    data.kind = "folders"  # "folders", "records", "tfds" or "scenes" (embedded, made on the fly)
-    data.root = ""  # folders: the directory of the splits; records: what `dsslic prepare` wrote
+    # "folders", "records", "coded" (pictures beside what a codec gave back: dsslic_jax/data/coded.py), "tfds" or
+    # "scenes" (embedded, made on the fly)
+    data.kind = "folders"
+    data.root = (
+        ""  # folders, coded: the directory of the splits; records: what `dsslic prepare` wrote
+    )
     data.layout = "auto"  # folders: see dsslic_jax/data/sources.py for the layouts known
     data.builder = ""  # tfds: builder name, e.g. "ade20k_150" or "cityscapes"
     data.data_dir = ""  # tfds: where prepared data sets lie
@@ -31,6 +35,8 @@ def _data() -> ConfigDict:
     data.scale = (1.0, 1.0)  # random scale before the crop, range
     data.crop = (256, 256)  # training crop, (height, width) in pixels
     data.flip = True  # mirror left-right half of the time
+    data.cache = False  # keep decoded pictures in memory; for sets that fit
+    data.cache_gib = 4.0  # how much of it, in 2**30 bytes; needing more is an error
     data.workers = 0  # decoding processes per host; 0 decodes in threads
     data.scenes_seed = 0  # scenes: seed of the generated pictures, apart from the run's seed
     data.scenes_size = (128, 128)  # scenes: (height, width) in pixels

@@ -27,6 +27,7 @@ _TABLE_NAMES: dict[int, str] = {
     4: "coco_stuff",
     5: "msrc",
     6: "scenes",
+    7: "natural",
 }
 UNREGISTERED = 255  # in a stream header: the table itself is sent
 MAX_CLASSES = 256  # ids are bytes
@@ -116,15 +117,42 @@ def class_table(name: str) -> ClassTable:
 
     Raises ConfigError, listing the tables, where there is none, or saying what is wrong with the file.
     """
-    if name.endswith(".json"):
-        return _own_table(Path(name))
-    if name not in _TABLE_NAMES.values():
-        known = ", ".join(_TABLE_NAMES.values())
+    return parse_class_table(_stored(name), ConfigError)
+
+
+def relabelling(source: str, target: str) -> np.ndarray:
+    """What becomes of the classes of one table in another: the class of `target` for each class of `source`.
+
+    A table says so itself, `"from": {"camvid": {"road": ["Road", "Pavement"], …}, …}`: under each word for one of its
+    own classes the names of other tables' classes, each once.
+
+    Args:
+      source: name of a registered table, or path of a .json file, as for `class_table`.
+      target: likewise; its file says what becomes of `source`.
+
+    Returns:
+      uint8 [K of source].
+
+    Raises:
+      ConfigError: `target` does not say what becomes of each class of `source`.
+    """
+    before, after = class_table(source), class_table(target)
+    try:
+        merged = _stored(target)["from"][before.name]
+        pairs = [(after.ids_of(word), str(name)) for word in merged for name in merged[word]]
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"unknown class table {name!r}; known tables: {known}, or the path of a .json file"
+            f'class table {after.name!r} does not say, under "from", what becomes of the classes of {before.name!r}'
+        ) from error
+    if sorted(name for _, name in pairs) != sorted(before.names) or any(
+        len(ids) != 1 for ids, _ in pairs
+    ):
+        raise ConfigError(
+            f'"from" of class table {after.name!r} must name each class of {before.name!r} once, under a word for '
+            "one class of its own"
         )
-    file = resources.files("dsslic_jax") / "class_tables" / f"{name}.json"
-    return parse_class_table(json.loads(file.read_text(encoding="utf-8")), ConfigError)
+    class_of = {name: ids[0] for ids, name in pairs}
+    return np.array([class_of[name] for name in before.names], np.uint8)
 
 
 def class_table_by_id(table_id: int) -> ClassTable:
@@ -184,11 +212,24 @@ def class_table_json(table: ClassTable) -> dict[str, Any]:
     }
 
 
-def _own_table(path: Path) -> ClassTable:
+def _stored(name: str) -> Any:
+    """The JSON form of the table that `class_table` gives for `name`; raises ConfigError as it does."""
+    if name.endswith(".json"):
+        return _stored_own(Path(name))
+    if name not in _TABLE_NAMES.values():
+        known = ", ".join(_TABLE_NAMES.values())
+        raise ConfigError(
+            f"unknown class table {name!r}; known tables: {known}, or the path of a .json file"
+        )
+    file = resources.files("dsslic_jax") / "class_tables" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _stored_own(path: Path) -> Any:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: not a readable class table ({error})") from error
     if isinstance(stored, dict):
         stored.pop("table_id", None)  # numbers are given by this project alone
-    return parse_class_table(stored, ConfigError)
+    return stored

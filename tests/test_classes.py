@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dsslic_jax.classes import class_table, class_table_by_id
+from dsslic_jax.classes import class_table, class_table_by_id, relabelling
 from dsslic_jax.errors import ConfigError, DataError, StreamError
 
 TABLES = {
@@ -19,6 +20,7 @@ TABLES = {
     "coco_stuff": (4, 183),
     "msrc": (5, 24),
     "scenes": (6, 11),
+    "natural": (7, 20),
 }
 
 
@@ -84,10 +86,86 @@ def test_unknown_table_name_lists_the_known_ones() -> None:
         class_table("imagenet")
 
 
-@pytest.mark.parametrize("table_id", [0, 7, 255])
+@pytest.mark.parametrize("table_id", [0, 8, 255])
 def test_unknown_table_id_in_a_stream_is_refused(table_id: int) -> None:
     with pytest.raises(StreamError, match=f"class table {table_id}"):
         class_table_by_id(table_id)
+
+
+@pytest.mark.parametrize("source", ["coco_stuff", "msrc", "camvid", "cityscapes", "ade20k"])
+def test_every_class_of_another_table_is_one_natural_class(source: str) -> None:
+    before, natural = class_table(source), class_table("natural")
+    ids = relabelling(source, "natural")
+    assert (ids.shape, ids.dtype) == ((before.num_classes,), np.uint8)
+    assert set(np.flatnonzero(ids == 0)) <= set(before.void_ids)
+    sharing_a_word = [
+        (name, natural.names[ids[before.ids_of(name)[0]]])
+        for name in before.names
+        if natural.ids_of(name)
+    ]
+    assert len(sharing_a_word) > 5
+    assert all(natural.ids_of(name) == natural.ids_of(called) for name, called in sharing_a_word)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "expected"),
+    [
+        ("coco_stuff", "playingfield", "grass"),
+        ("coco_stuff", "stop sign", "sign"),
+        ("coco_stuff", "unlabeled", "void"),
+        ("msrc", "face", "person"),
+        ("camvid", "Pole", "fence"),
+        ("camvid", "Bicyclist", "person"),
+        ("cityscapes", "terrain", "grass"),
+        ("ade20k", "palm, palm tree", "tree"),
+    ],
+)
+def test_classes_become_what_they_mean(source: str, name: str, expected: str) -> None:
+    (before,) = class_table(source).ids_of(name)
+    assert (relabelling(source, "natural")[before],) == class_table("natural").ids_of(expected)
+
+
+def test_no_word_is_in_two_natural_classes_and_no_two_colours_are_alike() -> None:
+    table = class_table("natural")
+    words = [word.strip() for name in table.names for word in name.split(",")]
+    assert len(words) == len(set(words))
+    colours = np.array(table.palette, int)
+    apart = np.linalg.norm(colours[:, None] - colours, axis=-1)
+    assert apart[~np.eye(len(colours), dtype=bool)].min() > 40
+
+
+def own_table(path: Path, merged: object) -> str:
+    """A table of two classes that says `merged` of the classes of camvid."""
+    classes = [["none", [0, 0, 0]], ["all, each", [9, 9, 9]]]
+    stored = {"name": "two", "classes": classes, "void_ids": [0], "from": {"camvid": merged}}
+    path.write_text(json.dumps(stored))
+    return str(path)
+
+
+def test_a_table_of_one_s_own_says_what_becomes_of_classes(tmp_path: Path) -> None:
+    names = list(class_table("camvid").names)
+    target = own_table(tmp_path / "two.json", {"none": names[11:], "each": names[:11]})
+    np.testing.assert_array_equal(relabelling("camvid", target), [1] * 11 + [0])
+    with pytest.raises(ConfigError, match=r"'two' does not say.*'msrc'"):
+        relabelling("msrc", target)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda names: {"none": names[11:], "each": names[1:11]},
+        lambda names: {"none": names, "each": names[:1]},
+        lambda names: {"none": [*names, "Car park"]},
+        lambda names: {"road": names},
+    ],
+    ids=["a class missing", "a class twice", "an unknown class", "an unknown word"],
+)
+def test_what_is_said_of_classes_must_be_whole(
+    tmp_path: Path, change: Callable[[list[str]], object]
+) -> None:
+    target = own_table(tmp_path / "two.json", change(list(class_table("camvid").names)))
+    with pytest.raises(ConfigError, match="each class of 'camvid' once"):
+        relabelling("camvid", target)
 
 
 def test_table_survives_pickling_and_hashing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 
@@ -10,11 +10,17 @@ from dsslic_jax.errors import DataError
 
 
 class Element(TypedDict):
-    """One picture: image uint8 [H, W, 3], labels uint8 [H, W] (class ids), and its name."""
+    """One picture: image uint8 [H, W, 3], labels uint8 [H, W] (class ids), and its name.
+
+    Of coded pairs also what a codec gave back, decoded uint8 [H, W, 3], and how coarsely it had quantised, strength in
+    1..255.
+    """
 
     image: np.ndarray
     labels: np.ndarray
     name: str
+    decoded: NotRequired[np.ndarray]
+    strength: NotRequired[np.uint8]
 
 
 class Source(Protocol):

@@ -58,10 +58,18 @@ def list_pairs(root: Path, split: str, layout: str) -> list[tuple[Path, Path]]:
       DataError: a folder is missing or empty, a picture has no label map, or two pictures share a
         stem.
     """
-    return _pair_files(*_find_folders(root, split, layout))
+    return pair_files(*_find_folders(root, split, layout))
 
 
-def _find_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
+def list_pictures(root: Path, split: str, layout: str) -> list[Path]:
+    """Lists the pictures of one split, ordered by file stem, whether or not there are label maps.
+
+    Args and raises are those of `list_pairs`.
+    """
+    return [*picture_files(_find_folders(root, split, layout, labelled=False)[0]).values()]
+
+
+def _find_folders(root: Path, split: str, layout: str, labelled: bool = True) -> tuple[Path, Path]:
     """Returns the picture and label folders of `split`, trying every layout for "auto"."""
     if layout != "auto" and layout not in LAYOUTS:
         raise ConfigError(f"unknown data.layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
@@ -69,11 +77,14 @@ def _find_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
         raise DataError(f"data.root {str(root)!r} is not a folder")
     tried = list(LAYOUTS) if layout == "auto" else [layout]
     candidates = {name: _layout_folders(root, split, name) for name in tried}
-    found = {name: pair for name, pair in candidates.items() if all(p.is_dir() for p in pair)}
+    needed = 2 if labelled else 1
+    found = {
+        name: pair for name, pair in candidates.items() if all(p.is_dir() for p in pair[:needed])
+    }
     if not found:
         looked_for = "; ".join(
-            f"{name}: {images.relative_to(root)} + {labels.relative_to(root)}"
-            for name, (images, labels) in candidates.items()
+            f"{name}: {' + '.join(str(folder.relative_to(root)) for folder in pair[:needed])}"
+            for name, pair in candidates.items()
         )
         raise DataError(f"{root}: no folders for split {split!r}; looked for {looked_for}")
     if len(found) > 1:
@@ -89,11 +100,10 @@ def _layout_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
     return images, labels
 
 
-def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
-    pictures = _files_by_stem(picture_folder, _PICTURE_SUFFIXES)
-    labels = _files_by_stem(label_folder, _LABEL_SUFFIXES)
-    if not pictures:
-        raise DataError(f"{picture_folder}: no pictures ({', '.join(_PICTURE_SUFFIXES)}) in it")
+def pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:
+    """Each picture of a folder, ordered by file stem, with its label map of another; raises DataError."""
+    pictures = picture_files(picture_folder)
+    labels = files_by_stem(label_folder, _LABEL_SUFFIXES)
     without_labels = [stem for stem in pictures if stem not in labels]
     if without_labels:
         raise DataError(
@@ -103,8 +113,16 @@ def _pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Pa
     return [(picture, labels[stem]) for stem, picture in pictures.items()]
 
 
-def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Lists files by stem in sorted order; hidden files and other suffixes are no pictures."""
+def picture_files(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by file stem; raises DataError where there are none, or two of one stem."""
+    pictures = files_by_stem(folder, _PICTURE_SUFFIXES)
+    if not pictures:
+        raise DataError(f"{folder}: no pictures ({', '.join(_PICTURE_SUFFIXES)}) in it")
+    return pictures
+
+
+def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Files of these suffixes by stem, sorted, hidden ones left out; raises DataError for two of one stem."""
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in suffixes:

@@ -71,9 +71,9 @@ def train_iterator(
         `skipped` from it afterwards.
 
     Returns:
-      A grain iterator over dict(image uint8 [b, H, W, 3], labels uint8 [b, H, W]), b being the
-      number of positions. Call its `close` when done: worker processes left to the interpreter's
-      exit complain loudly.
+      A grain iterator over the batches of `transforms.stacked`, of as many pictures as there are
+      positions. Call its `close` when done: worker processes left to the interpreter's exit
+      complain loudly.
 
     Raises:
       ConfigError: positions outside the batch.

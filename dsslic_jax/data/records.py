@@ -1,7 +1,7 @@
 """Data sets packed into one ArrayRecord file a split: fewer files to open, random access.
 
-A record is three lengths (unsigned 32-bit, little-endian) and then a name in UTF-8, a picture's file and its label
-map's file as they were. `<root>/<split>.array_record`; `dsslic prepare` writes them.
+A record is three lengths (unsigned 32-bit, little-endian) and then a name in UTF-8, a picture's file as it was and its
+label map's file. `<root>/<split>.array_record`; `dsslic prepare` writes them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -17,7 +17,6 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.data.elements import Element, paired
-from dsslic_jax.data.folders import FolderSource
 from dsslic_jax.data.pictures import read_label_map, read_picture
 from dsslic_jax.errors import DataError
 
@@ -78,20 +77,15 @@ def unpacked(record: bytes, where: str) -> tuple[str, bytes, bytes]:
     raise DataError(f"{where} was not written by `dsslic prepare`")
 
 
-def write_records(path: Path, source: FolderSource) -> Iterator[str]:
-    """Packs a split of folders, yielding the name of each picture; the file appears whole or not at all.
-
-    Raises DataError for a pair that training could not use: each is decoded first.
-    """
+def write_records(path: Path, records: Iterable[bytes]) -> None:
+    """Writes a packed split, which appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
         try:
-            for index, (picture, labels) in enumerate(source.pairs):
-                name = source[index]["name"]
-                writer.write(packed(name, picture.read_bytes(), labels.read_bytes()))
-                yield name
+            for record in records:
+                writer.write(record)
         finally:
             writer.close()
         temporary.replace(path)

@@ -8,6 +8,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from dsslic_jax.classes import class_table
+from dsslic_jax.data.cached import CachedSource
+from dsslic_jax.data.coded import CodedSource
 from dsslic_jax.data.elements import Element, Source
 from dsslic_jax.data.folders import FolderSource
 from dsslic_jax.data.pictures import UnreadablePicture
@@ -16,7 +18,7 @@ from dsslic_jax.errors import ConfigError, DataError
 
 _log = logging.getLogger(__name__)
 
-KINDS = ("folders", "records", "tfds", "scenes")
+KINDS = ("folders", "records", "coded", "tfds", "scenes")
 
 
 class SkippingSource:
@@ -61,7 +63,7 @@ def open_source(data_config: ConfigDict, split: str) -> Source:
       split: "train", "val" or "test", or a name of the data set's own.
 
     Returns:
-      A source; a `SkippingSource` where `on_bad_file` is "skip".
+      A source; a `SkippingSource` where `on_bad_file` is "skip"; elements kept in memory where `cache` is set.
 
     Raises:
       ConfigError: a key holds an unknown choice.
@@ -70,6 +72,10 @@ def open_source(data_config: ConfigDict, split: str) -> Source:
     if data_config.on_bad_file not in ("error", "skip"):
         raise ConfigError(f'data.on_bad_file is {data_config.on_bad_file!r}: "error" or "skip"')
     source = _open(data_config, split)
+    if data_config.cache:
+        if data_config.workers:
+            raise ConfigError("data.cache is of one process: set data.workers to 0")
+        source = CachedSource(source, data_config.cache_gib)
     return SkippingSource(source) if data_config.on_bad_file == "skip" else source
 
 
@@ -92,6 +98,10 @@ def _open(data_config: ConfigDict, split: str) -> Source:
         from dsslic_jax.data.records import RecordSource
 
         return RecordSource(Path(data_config.root), split, table)
+    if data_config.kind == "coded":
+        if not data_config.root:
+            raise ConfigError('data.kind "coded" needs data.root, the folder of the splits')
+        return CodedSource(Path(data_config.root), split, table)
     if data_config.kind == "tfds":
         # Only here: TensorFlow Datasets takes a second to import.
         from dsslic_jax.data.tfds_source import TfdsSource

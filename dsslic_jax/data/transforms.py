@@ -2,13 +2,15 @@
 
 Pictures are resampled with Lanczos (antialiased), label maps with nearest neighbour, so that no id
 appears that was not there. A picture smaller than the crop is enlarged until it covers it: padding
-would teach the networks borders that no picture has.
+would teach the networks borders that no picture has. Coded pictures are never resampled, which would blur away what a
+codec did to them, and cropped at even places only, as networks that enhance them may work at half their size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -42,6 +44,10 @@ class Framing:
         if not 0 < low <= high:
             raise ConfigError(f"data.scale must be 0 < low <= high, not ({low}, {high})")
         resize, crop = data_config.resize, data_config.crop
+        if data_config.kind == "coded" and (resize is not None or (low, high) != (1, 1)):
+            raise ConfigError(
+                'data.kind "coded" takes pictures as they were coded: leave data.resize and data.scale alone'
+            )
         if isinstance(resize, int) and resize < 1:
             raise ConfigError(f"data.resize must be a positive number of pixels, not {resize}")
         return cls(
@@ -56,8 +62,8 @@ class Framing:
         factor = rng.uniform(*self.scale)
         element = resized(element, self._target_size(element, factor))
         if self.crop is not None:
-            spare_y, spare_x = _spare(element, self.crop)
-            top, left = int(rng.integers(spare_y + 1)), int(rng.integers(spare_x + 1))
+            places_y, places_x, apart = _places(element, self.crop)
+            top, left = apart * int(rng.integers(places_y)), apart * int(rng.integers(places_x))
             element = cropped(element, top, left, self.crop)
         if self.flip and rng.random() < 0.5:
             element = mirrored(element)
@@ -68,8 +74,8 @@ class Framing:
         element = resized(element, self._target_size(element, 1.0))
         if self.crop is None:
             return element
-        spare_y, spare_x = _spare(element, self.crop)
-        return cropped(element, spare_y // 2, spare_x // 2, self.crop)
+        places_y, places_x, apart = _places(element, self.crop)
+        return cropped(element, (places_y - 1) // 2 * apart, (places_x - 1) // 2 * apart, self.crop)
 
     def _target_size(self, element: Element, factor: float) -> tuple[int, int]:
         """(height, width) to resample to; never smaller than the crop."""
@@ -91,12 +97,18 @@ def resized(element: Element, size: tuple[int, int]) -> Element:
     """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already.
 
     Raises:
-      DataError: `size` has more than MAX_PIXELS pixels, as when a sliver is enlarged.
+      DataError: `size` has more than MAX_PIXELS pixels, as when a sliver is enlarged; or a coded picture would have
+        to be resampled.
     """
-    if element["labels"].shape == size:
+    height, width = element["labels"].shape
+    if (height, width) == size:
         return element
+    if "decoded" in element:
+        raise DataError(
+            f"{element['name']}: {width}x{height} pixels are too few for data.crop, and coded pictures are not "
+            "enlarged; remove the picture or take a smaller crop"
+        )
     if size[0] * size[1] > MAX_PIXELS:
-        height, width = element["labels"].shape
         raise DataError(
             f"{element['name']}: {width}x{height} pixels would become {size[1]}x{size[0]} to fit "
             "data.resize, data.scale and data.crop; remove the picture or change these"
@@ -110,25 +122,27 @@ def resized(element: Element, size: tuple[int, int]) -> Element:
 def cropped(element: Element, top: int, left: int, size: tuple[int, int]) -> Element:
     """Cuts out `size` = (height, width) pixels from row `top` and column `left`."""
     rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
-    return Element(
-        image=element["image"][rows, columns],
-        labels=element["labels"][rows, columns],
-        name=element["name"],
-    )
+    return _changed(element, lambda raster: raster[rows, columns])
 
 
 def mirrored(element: Element) -> Element:
     """Exchanges left and right."""
-    return Element(
-        image=element["image"][:, ::-1], labels=element["labels"][:, ::-1], name=element["name"]
-    )
+    return _changed(element, lambda raster: raster[:, ::-1])
+
+
+def _changed(element: Element, change: Callable[[np.ndarray], np.ndarray]) -> Element:
+    """The element with the same change made to the picture and to all that lies on its pixels."""
+    values = cast("dict[str, Any]", element)
+    rasters = {key: change(values[key]) for key in ("image", "labels", "decoded") if key in values}
+    return cast("Element", {**values, **rasters})
 
 
 def stacked(elements: Sequence[Element]) -> dict[str, np.ndarray]:
     """Stacks pictures of one size into a batch.
 
     Returns:
-      image uint8 [B, H, W, 3] and labels uint8 [B, H, W].
+      image uint8 [B, H, W, 3] and labels uint8 [B, H, W]; of coded pairs also decoded uint8 [B, H, W, 3] and strength
+      uint8 [B].
 
     Raises:
       DataError: the sizes differ.
@@ -140,12 +154,15 @@ def stacked(elements: Sequence[Element]) -> dict[str, np.ndarray]:
                 f"{first['name']} {first['image'].shape[:2]} and {element['name']} "
                 f"{element['image'].shape[:2]} cannot share a batch: set data.crop"
             )
-    return {key: np.stack([element[key] for element in elements]) for key in ("image", "labels")}
+    values = [cast("dict[str, Any]", element) for element in elements]
+    return {key: np.stack([v[key] for v in values]) for key in values[0] if key != "name"}
 
 
-def _spare(element: Element, crop: tuple[int, int]) -> tuple[int, int]:
+def _places(element: Element, crop: tuple[int, int]) -> tuple[int, int, int]:
+    """At how many rows and columns a crop can begin, and how many pixels these are apart."""
     height, width = element["labels"].shape
-    return height - crop[0], width - crop[1]
+    apart = 2 if "decoded" in element else 1
+    return (height - crop[0]) // apart + 1, (width - crop[1]) // apart + 1, apart
 
 
 def _size(key: str, sides: Sequence[int]) -> tuple[int, int]:

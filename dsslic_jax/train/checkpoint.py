@@ -43,6 +43,7 @@ FREE_TO_CHANGE = (
     "after",
     "data.root",  # where things lie on this machine
     "data.data_dir",
+    "data.cache",
     "data.eval_split",
     "data.description",
     "data.terms",

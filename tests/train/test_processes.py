@@ -69,7 +69,7 @@ class Launched:
             env={
                 **kept,
                 "XLA_FLAGS": "--xla_backend_optimization_level=0",
-                "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
+                "JAX_COMPILATION_CACHE_DIR": os.environ["JAX_COMPILATION_CACHE_DIR"],
                 "DSSLIC_VENV": sys.prefix,
             },
             stdout=subprocess.PIPE,

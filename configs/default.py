@@ -1,6 +1,7 @@
 """Every configuration key with its meaning, unit or range, and origin.
 
-`compression()` is the poster's system (CompNet, FineNet, discriminator); `segmentation()` is SegNet's own training.
+`compression()` is the poster's system (CompNet, FineNet, discriminator); `segmentation()` is SegNet's own training,
+`enhancement()` EnhanceNet's.
 `use_reference_choices` turns the places where the authors' code departs from the poster (both are named
 choices). Other files in this folder start here and state differences only; `tiny` shrinks any of them to seconds.
 """
@@ -95,27 +96,47 @@ def _shared() -> ConfigDict:
     return config
 
 
-def compression() -> ConfigDict:
-    """CompNet, FineNet and the discriminator: the poster's choices at the poster's widths."""
-    config = _shared()
-    config.task = "compression"
-
-    config.model = model = ConfigDict()
+def _coarse_model(config: ConfigDict) -> ConfigDict:
+    model = ConfigDict()
     model.classes = config_dict.placeholder(int)  # K, void included; None: the class table's own
     model.alpha = 8  # c is 1/alpha of the picture a side: 8, 16, 32 or 64
     model.compnet_width = 64  # features of the first convolution; doubles to 8x
-    model.finenet_width = 64
+    model.finenet_width = 64  # 0: without FineNet, x' = c'
     model.finenet_blocks = 9  # residual blocks at 1/2**finenet_downs scale
     model.finenet_downs = 3  # stride-2 convolutions before them
     # "instance" (poster) and "group" look at the whole picture; "batch" (its statistics are fixed after training) and
     # "none" do not, so large pictures are run in windows.
     model.norm = "instance"
     model.colour = "rgb"  # of c and inside the networks; "ycbcr": full-range BT.601
-    model.compact = "direct"  # CompNet makes c (poster), or corrects the block "average" of x
+    # CompNet makes c (poster), or corrects the block "average" of x; "mean" is that average, without CompNet.
+    model.compact = "direct"
     model.label_conv = "auto"  # first 7x7 on labels: "dense", "lookup" or the faster measured
     model.upsampling = "bilinear"  # "bilinear_corners" (reference: corners aligned)
     model.round_compact = True  # train on the 8-bit c a decoder has; False (reference)
     model.dtype = config.get_ref("precision")
+    return model
+
+
+def _coding() -> ConfigDict:
+    coding = ConfigDict()
+    coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
+    coding.quality = 30.0  # of the last residual layer, 0 … 100, when the user names none
+    coding.layers = 1  # residual layers, each coding what the ones before leave
+    coding.residual = "min_max"  # its range stretched over all codes (poster); "centred": one scale
+    coding.residual_bits = 8  # of the residual's codes: 8 or 10
+    coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
+    coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
+    coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
+    coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
+    return coding
+
+
+def compression() -> ConfigDict:
+    """CompNet, FineNet and the discriminator: the poster's choices at the poster's widths."""
+    config = _shared()
+    config.task = "compression"
+
+    config.model = _coarse_model(config)
 
     config.discriminator = discriminator = ConfigDict()
     discriminator.width = 64
@@ -136,17 +157,7 @@ def compression() -> ConfigDict:
     losses.vgg_layers = "poster"  # all layers equal; "reference": 1/32 … 1
     losses.vgg_weights = ""  # path of torchvision's VGG19 as .safetensors
 
-    config.coding = coding = ConfigDict()
-    coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
-    coding.quality = 30.0  # of the last residual layer, 0 … 100, when the user names none
-    coding.layers = 1  # residual layers, each coding what the ones before leave
-    coding.residual = "min_max"  # its range stretched over all codes (poster); "centred": one scale
-    coding.residual_bits = 8  # of the residual's codes: 8 or 10
-    coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
-    coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
-    coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
-    coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
-
+    config.coding = _coding()
     config.after.qualities = (10, 25, 40, 55)  # residual qualities of the table
     return config
 
@@ -181,6 +192,38 @@ def segmentation() -> ConfigDict:
     return config
 
 
+def enhancement() -> ConfigDict:
+    """EnhanceNet for the `best` profile, whose c is nothing but block averages, so that no other network is needed.
+
+    Trained on pictures that were really coded (python -m dsslic_jax.batch.coded_pairs).
+    """
+    config = _shared()
+    config.task = "enhancement"
+    config.model = _coarse_model(config)
+    config.coding = _coding()
+    use_best_profile(config)
+
+    config.enhancenet = enhancenet = ConfigDict()
+    enhancenet.classes = config_dict.placeholder(int)  # those of config.model
+    enhancenet.width = 48  # features at half resolution
+    enhancenet.blocks = 5  # of two convolutions
+    enhancenet.label_width = 8  # features that a class becomes
+    enhancenet.dtype = config.get_ref("precision")
+
+    config.optimizer.update({"learning_rate": 1e-3, "beta1": 0.9, "constant_fraction": 0.0})
+    config.data.update({"kind": "coded", "crop": (64, 64), "cache": True})
+    config.train.update({"batch_size": 16, "steps": 60_000, "ema_decay": 0.999})
+    config.train.sample_every = 2000
+    return config
+
+
+def use_best_profile(config: ConfigDict) -> ConfigDict:
+    """Sets model and coding to what wins under protocol `fair` (docs/rate-distortion.md)."""
+    config.model.update({"alpha": 64, "compact": "mean", "finenet_width": 0, "colour": "ycbcr"})
+    config.coding.update({"residual": "centred", "residual_bits": 10, "compact_step": 8})
+    return config
+
+
 def use_reference_choices(config: ConfigDict) -> ConfigDict:
     """Sets each point where the authors' code departs from the poster; the parity fixtures check these."""
     config.discriminator.sees_compact = False
@@ -205,6 +248,8 @@ def tiny(config: ConfigDict) -> ConfigDict:
     config.precision = "float32"
     if config.task == "segmentation":
         config.model.update({"backbone": "small", "width": 8, "pyramid_width": 8})
+    elif config.task == "enhancement":
+        config.enhancenet.update({"width": 6, "blocks": 1})
     else:
         config.model.update({"compnet_width": 4, "finenet_width": 4, "finenet_blocks": 1})
         config.discriminator.width = 4

@@ -1,0 +1,89 @@
+"""EnhanceNet's training: it mends what it was trained on, on any mesh, and becomes a model that codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from configs import default
+from dsslic_jax.classes import class_table
+from dsslic_jax.codec.codec import Codec
+from dsslic_jax.train import sharding
+from dsslic_jax.train.mesh import make_mesh
+from dsslic_jax.train.settings import resolve
+from dsslic_jax.train.tasks import Task, make_task
+
+STEPS = 120
+RNG = np.random.default_rng(5)
+IMAGE = RNG.integers(40, 216, (8, 32, 32, 3), np.uint8)
+BATCH = {
+    "image": IMAGE,
+    "labels": RNG.integers(0, 8, (8, 32, 32)).astype(np.uint8),
+    "decoded": IMAGE // 16 * 16,  # too dark by 7.5 on average: a correction to be learned
+    "strength": np.full(8, 100, np.uint8),
+}
+
+
+def task_of(**mesh: int) -> tuple[Any, Task]:
+    config = default.tiny(default.enhancement())
+    config.mesh.update(mesh)
+    config.train.update({"batch_size": 8, "steps": STEPS})
+    config.optimizer.learning_rate = 5e-3
+    config.data.crop = (32, 32)
+    config = resolve(config)
+    return config, make_task(config, class_table(config.data.classes))
+
+
+def run(steps: int, devices: int, **mesh: int) -> tuple[Task, Any, list[dict[str, float]]]:
+    config, task = task_of(**mesh)
+    grid = make_mesh(config.mesh, jax.devices()[:devices])
+    compiled = sharding.compile_step(task.step, grid, task.state)
+    state = sharding.place(task.state, sharding.state_sharding(task.state, grid))
+    history = []
+    for _ in range(steps):
+        state, metrics = compiled(state, sharding.put_batch(BATCH, 8, grid))
+        history.append({k: float(v) for k, v in metrics.items()})
+    return task, sharding.on_host(state, grid), history
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Task, Any, list[dict[str, float]]]:
+    return run(STEPS, devices=1)
+
+
+def test_the_error_falls_below_that_of_the_decoded_picture(trained: Any) -> None:
+    history = trained[2]
+    assert history[-1]["E/log_ratio"] < -0.5 < history[0]["E/log_ratio"]
+    error = np.square(BATCH["image"] / 127.5 - BATCH["decoded"] / 127.5).mean()
+    typical = (0.04 * 2 ** (-20 / 24)) ** 2
+    assert history[0]["E/before"] == pytest.approx(error / typical, rel=1e-4)
+
+
+@pytest.mark.parametrize("mesh", [{"data": 8}, {"data": 4, "rows": 2}, {"data": 2, "fsdp": 4}])
+def test_eight_devices_give_the_step_of_one(mesh: dict[str, int], trained: Any) -> None:
+    _, _, history = run(2, devices=8, **mesh)
+    for ours, theirs in zip(history, trained[2], strict=False):
+        assert ours == pytest.approx(theirs, rel=2e-4)
+
+
+def test_what_was_trained_codes_pictures(trained: Any) -> None:
+    task, state, _ = trained
+    bundle = task.bundle(state)
+    assert bundle.model is not None
+    assert {name.split("/")[0] for name in bundle.weights} == {"enhancenet"}
+    codec = Codec(bundle)
+    picture = np.kron(IMAGE[0], np.ones((4, 4, 1), np.uint8))
+    labels = np.zeros(picture.shape[:2], np.uint8)
+    decoded = codec.decode(codec.encode(picture, labels))
+    assert decoded.coarse is not None and decoded.picture is not None
+    # Block averages in steps of 8 levels, enlarged: no more than the picture's own mean here.
+    assert np.abs(decoded.coarse.mean((0, 1)) - picture.mean((0, 1))).max() < 8
+    assert decoded.picture.shape == picture.shape
+
+
+def test_the_untrained_fingerprint_depends_on_the_weights(trained: Any) -> None:
+    task, state, _ = trained
+    assert task.bundle(state).fingerprint != task.bundle(task.state).fingerprint

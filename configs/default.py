@@ -139,6 +139,7 @@ def compression() -> ConfigDict:
     coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
     coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
     coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
+    coding.label_scale = 1  # s has one label for each block of so many pixels a side: 1, 2, 4 … 32
     coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
 
     config.after.qualities = (10, 25, 40, 55)  # residual qualities of the table

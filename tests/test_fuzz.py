@@ -24,6 +24,7 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.coders import decoder_for
+from dsslic_jax.codec.label_scale import coarse_labels
 from dsslic_jax.codec.labels import decode_labels, encode_label_layer
 from dsslic_jax.errors import DsslicError
 from tests.codec.pictures import smooth_picture
@@ -163,14 +164,18 @@ def declared_pixels(data: bytes) -> int:
     return header.width * header.height
 
 
-def test_container_and_label_layer(watch: Watch) -> None:
+@pytest.mark.parametrize("label_scale", [1, 4])
+def test_container_and_label_layer(label_scale: int, watch: Watch) -> None:
     coder = decoder_for("context", "embedded")
+    coarse = coarse_labels(LABELS, label_scale)
     layers = [
-        ("s", "context", encode_label_layer(LABELS, coder)),  # type: ignore[arg-type]
+        ("s", "context", encode_label_layer(coarse, coder)),  # type: ignore[arg-type]
         ("c", "jxl", b"not looked at"),
         ("r1", "bpg", b"not looked at either"),
     ]
-    header = container.Header(SIZE[1], SIZE[0], class_table("camvid"), 8, bytes(range(8)))
+    header = container.Header(
+        SIZE[1], SIZE[0], class_table("camvid"), 8, bytes(range(8)), label_scale=label_scale
+    )
     stream = container.write(header, layers)
     decode_labels(stream)  # compiles the kernels
 

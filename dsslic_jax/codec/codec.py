@@ -18,6 +18,7 @@ import numpy as np
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec import compact_layer, container, object_weights, rate, residual
 from dsslic_jax.codec.coders import CoderSet, LayerDecoder, coder_set, decoder_for
+from dsslic_jax.codec.label_scale import coarse_labels, repeated
 from dsslic_jax.codec.labels import decode_label_layer, encode_label_layer
 from dsslic_jax.codec.predictor import CoarsePredictor, Progress, Segmenter, no_progress
 from dsslic_jax.codec.settings import CodingSettings, coding_settings
@@ -185,9 +186,10 @@ class Codec:
                     f"the picture is {width}x{height}, its label map {labels.shape[::-1]}"
                 )
             labels = self.bundle.classes.to_class_ids(labels, "label map")
-            labels = simplify(labels, settings.label_loss)
+            sent = simplify(coarse_labels(labels, settings.label_scale), settings.label_loss)
+            labels = repeated(sent, settings.label_scale, height, width)
         if settings.labels == "sent":
-            payloads.append(("s", coders.labels.name, encode_label_layer(labels, coders.labels)))
+            payloads.append(("s", coders.labels.name, encode_label_layer(sent, coders.labels)))
         compact = self._predictor.compress(labels, picture, self._progress)
         payload, compact = compact_layer.encode(compact, settings.compact_step, coders.compact)
         payloads.append(("c", coders.compact.name, payload))
@@ -202,6 +204,7 @@ class Codec:
             fingerprint=self._fingerprint(settings.labels == "decoder"),
             colour=self._model["colour"],
             labels_at_decoder=settings.labels == "decoder",
+            label_scale=settings.label_scale,
         )
         seen = None if settings.labels == "none" else labels
         span = residual.span(picture, coarse)

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dsslic_jax.bundle import Bundle
+from dsslic_jax.codec.label_scale import repeated
 from dsslic_jax.codec.padding import pad_edge
 from dsslic_jax.codec.tiles import Tile, windows
 from dsslic_jax.errors import ModelError
@@ -176,7 +177,7 @@ class Segmenter:
             labels = np.asarray(self._run(self._variables, pad_edge(picture, size)))
         labels = labels[:rows, :columns]
         if factor > 1:
-            labels = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+            labels = repeated(labels, factor, height, width)
         return np.ascontiguousarray(labels)
 
 

@@ -62,6 +62,12 @@ def _add_layer_options(parser: argparse.ArgumentParser) -> None:
         help="share of pixels whose label may change as small regions are merged",
     )
     parser.add_argument(
+        "--label-scale",
+        type=int,
+        choices=(1, 2, 4, 8, 16, 32),
+        help="send one label for each block of so many pixels a side",
+    )
+    parser.add_argument(
         "--weights", metavar="person=4,sky=0.25", help="quality by object: an error counts so often"
     )
     parser.add_argument("--compact-step", type=int, help="grey levels of c; 1 is lossless")
@@ -146,6 +152,7 @@ def _settings(options: argparse.Namespace, codec: Codec) -> Any:
         target_psnr_db=options.target_psnr,
         layers=options.layers,
         labels=labels,
+        label_scale=options.label_scale,
         label_loss=options.label_loss,
         weights=options.weights,
         compact_step=options.compact_step,

@@ -108,7 +108,8 @@ class Decoder:
 
 def _what_coarse_depends_on(header: container.Header, payloads: Mapping[str, bytes]) -> bytes:
     digest = hashlib.sha256(header.fingerprint)
-    digest.update(f"{header.width}x{header.height} {header.labels_at_decoder}".encode())
+    shape = f"{header.width}x{header.height} {header.label_scale} {header.labels_at_decoder}"
+    digest.update(shape.encode())
     for name in ("s", "c"):
         digest.update(hashlib.sha256(payloads.get(name, b"")).digest())
     return digest.digest()

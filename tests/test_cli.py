@@ -152,6 +152,21 @@ def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[st
     assert f"layer r1: bpg, {lengths['r1']} bytes (cut off)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("given", "opening"), [("0.5", b"\x80\x08"), ("0", b"\x80\0"), ("1", b"\0")]
+)
+def test_the_prediction_gain_reaches_the_stream(
+    given: str, opening: bytes, tiny_model: Path
+) -> None:
+    encoding = ("encode", "picture.png", "a.dsslic", "--model", tiny_model)
+    assert run(*encoding, "--prediction-gain", given) == 0
+    data = Path("a.dsslic").read_bytes()
+    layers = container.read_layers(data, container.read_header(data))
+    assert layers["r1"].startswith(opening)
+    assert run(*encoding, "--prediction-gain", "auto", "--auto-labels") == 0
+    assert container.read_header(Path("a.dsslic").read_bytes()).width == 32
+
+
 def test_info_shares_are_of_a_coarse_maps_samples(
     tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

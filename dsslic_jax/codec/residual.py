@@ -1,6 +1,8 @@
 """A residual layer: what the picture so far lacks, as pictures for a lossy coder, and back.
 
-    mapping u8 (low four bits), flags | range | weights, if flagged | tiles, if flagged | BPG file(s)
+    mapping u8 (low four bits), flags | prediction gain, if flagged | range | weights, if flagged | tiles, if flagged
+    | BPG file(s)
+    prediction gain: u8, in sixteenths; in the first layer only
     range of "min_max": low, high i16: codes 0 … 2^bits - 1 stand for low … high grey levels, evenly (poster)
     range of "centred": step u16 / 4096: code 2^(bits - 1) stands for 0, each further one for a step; clipped
     tiles: log2 of their side u8, length of each BPG file but the last varint; row by row
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,8 +23,7 @@ import numpy as np
 
 from dsslic_jax.codec import object_weights
 from dsslic_jax.codec.bpg import MAX_QP
-from dsslic_jax.codec.coders import LayerDecoder, LossyCoder, decoder_for
-from dsslic_jax.codec.container import Header
+from dsslic_jax.codec.coders import LayerDecoder, LossyCoder
 from dsslic_jax.codec.tiles import Tile, grown, tiles
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import StreamError
@@ -32,7 +33,8 @@ TILED_FROM_PIXELS = (
     1 << 23
 )  # larger pictures are coded in tiles: bounded memory, and on several cores
 LOG2_TILE = 11
-_WEIGHTED, _TILED = 16, 32
+GAIN_UNIT = 16  # the prediction's gain is a whole number of this many parts
+_WEIGHTED, _TILED, _PREDICTION_GAIN = 16, 32, 128
 _RANGE = struct.Struct("<hh")
 _STEP = struct.Struct("<H")
 _STEP_UNIT = 4096
@@ -69,6 +71,7 @@ class ResidualSettings:
     bits: int = 8  # 8 or 10
     colour: str = "ycbcr444"  # "ycbcr444", "ycbcr420" or "rgb444"
     weights: dict[int, float] = field(default_factory=dict)  # by class id
+    prediction_gain: float = 1.0  # of a first layer: 0 … 1 in sixteenths, see `prediction`
 
     def quantiser(self, stretch: float = 1.0) -> tuple[int, float]:
         """bpgenc's whole -q and the gain (at most 1) on the residual that together make the quality.
@@ -82,11 +85,20 @@ class ResidualSettings:
         return math.floor(exact), 2 ** ((math.floor(exact) - exact) / 6)
 
 
-def span(picture: np.ndarray, so_far: np.ndarray) -> int:
+def prediction(so_far: np.ndarray, gain: float) -> np.ndarray:
+    """What a residual is taken from: 128 + gain (so_far - 128), halves rounded up; uint8 as `so_far` is."""
+    if gain == 1:
+        return so_far
+    sixteenths = round(gain * GAIN_UNIT) * (np.arange(256) - 128)
+    return (128 + (sixteenths + GAIN_UNIT // 2) // GAIN_UNIT).astype(np.uint8)[so_far]
+
+
+def span(picture: np.ndarray, so_far: np.ndarray, prediction_gain: float = 1.0) -> int:
     """Grey levels from the least to the largest residual, at least 1."""
     low, high = 0, 0
     for rows in range(0, len(picture), _ROWS):
-        levels = picture[rows : rows + _ROWS].astype(np.int16) - so_far[rows : rows + _ROWS]
+        base = prediction(so_far[rows : rows + _ROWS], prediction_gain)
+        levels = picture[rows : rows + _ROWS].astype(np.int16) - base
         low, high = min(low, int(levels.min())), max(high, int(levels.max()))
     return max(high - low, 1)
 
@@ -118,16 +130,21 @@ def encode(
     gains = object_weights.unpack_gains(weights, 0)[0] if weights else None
 
     def residual_of(tile: Tile) -> np.ndarray:
-        levels = picture[tile].astype(np.float32) - so_far[tile]
+        base = prediction(so_far[tile], settings.prediction_gain)
+        levels = picture[tile].astype(np.float32) - base
         return levels if gains is None else levels * _mask(labels, gains, tile)
 
     if settings.mapping == "min_max":
         low, high = _extremes(map(residual_of, pieces))
+        high = max(high, low + 1)
         qp, gain = settings.quantiser((high - low) / quality_span)
         packed = _RANGE.pack(low, low + math.ceil((high - low) / gain))
     else:
-        # 10 bits: two codes a grey level instead of their natural four, so that no level is clipped.
-        step = 1 if settings.bits == 8 else 0.5
+        step = 1.0
+        if settings.bits == 10:
+            # Four codes a grey level are natural; where they would clip a level, two reach all that there are.
+            low, high = _extremes(map(residual_of, pieces))
+            step = 0.25 if -128 <= low and high <= 127 else 0.5
         qp, gain = settings.quantiser(step * (1 << settings.bits - 8))
         packed = _STEP.pack(round(step / gain * _STEP_UNIT))
     number = MAPPINGS.index(settings.mapping)
@@ -138,25 +155,35 @@ def encode(
         return coder.encode(codes, qp, settings.colour, settings.bits)
 
     files = _in_parallel(coded, pieces)
-    head = bytes([number | _WEIGHTED * bool(weights) | _TILED * large]) + packed + weights
+    flags = _WEIGHTED * bool(weights) | _TILED * large
+    gain_16ths = round(settings.prediction_gain * GAIN_UNIT)
+    if gain_16ths == GAIN_UNIT:
+        head = bytes([number | flags])
+    else:
+        head = bytes([number | flags | _PREDICTION_GAIN, gain_16ths])
+    head += packed + weights
     if large:
         head += bytes([LOG2_TILE]) + b"".join(write_varint(len(file)) for file in files[:-1])
     return head + b"".join(files)
 
 
 def decode(
-    payload: bytes, so_far: np.ndarray, labels: np.ndarray | None, decoder: LayerDecoder
+    payload: bytes,
+    so_far: np.ndarray,
+    labels: np.ndarray | None,
+    decoder: LayerDecoder,
+    first: bool = True,
 ) -> np.ndarray:
     """The picture with this layer added: clip(round(so_far + r̂)), uint8 [H, W, 3].
+
+    `first`: whether it is r1, which alone may take its residual from another `prediction` than `so_far` itself.
 
     Raises StreamError for a layer that cannot be, CoderFailed and CoderUnavailable as the decoder does.
     """
     height, width = so_far.shape[:2]
-    if not payload or payload[0] & 0xF >= len(MAPPINGS) or payload[0] > 0x3F:
-        raise StreamError("a residual layer has a mapping this program does not know")
-    number, position = payload[0] & 0xF, 1
-    position += (_RANGE if MAPPINGS[number] == "min_max" else _STEP).size
-    packed = payload[1:position]
+    number, prediction_gain, start = _read_opening(payload, first)
+    position = start + (_RANGE if MAPPINGS[number] == "min_max" else _STEP).size
+    packed = payload[start:position]
     gains = None
     if payload[0] & _WEIGHTED:
         if labels is None:
@@ -175,35 +202,32 @@ def decode(
         levels = _scale(number, packed, bits).to_levels(codes)
         if gains is not None:
             levels /= _mask(labels, gains, tile)
-        picture[tile] = np.clip(np.round(so_far[tile] + levels), 0, 255).astype(np.uint8)
+        base = prediction(so_far[tile], prediction_gain)
+        picture[tile] = np.clip(np.round(base + levels), 0, 255).astype(np.uint8)
 
     _in_parallel(add, list(zip(pieces, files, strict=True)))
     return picture
 
 
-def decode_all(
-    header: Header,
-    layers: Mapping[str, bytes],
-    coarse: np.ndarray,
-    labels: np.ndarray | None,
-    codecs: str,
-    programs: Mapping[str, str] | None,
-) -> np.ndarray | None:
-    """x̂ from x', s and the residual layers among `layers`; None where there are none. Raises as `Codec.decode`."""
-    picture = None
-    for layer in header.layers:
-        if layer.kind == "r" and layer.name in layers:
-            so_far = coarse if picture is None else picture
-            decoder = decoder_for(layer.coder, codecs, programs)
-            picture = decode(layers[layer.name], so_far, labels, decoder)
-    return picture
-
-
 def _extremes(residuals: Iterable[np.ndarray]) -> tuple[int, int]:
-    """The whole levels that enclose all of a residual, not the same."""
+    """The whole levels that enclose all of a residual."""
     pairs = [(math.floor(levels.min()), math.ceil(levels.max())) for levels in residuals]
-    low, high = min(low for low, _ in pairs), max(high for _, high in pairs)
-    return low, max(high, low + 1)
+    return min(low for low, _ in pairs), max(high for _, high in pairs)
+
+
+def _read_opening(payload: bytes, first: bool) -> tuple[int, float, int]:
+    """The number of the mapping, the prediction's gain, and where the range begins. Raises StreamError."""
+    if not payload or payload[0] & 0xF >= len(MAPPINGS) or payload[0] & 0x40:
+        raise StreamError("a residual layer has a mapping this program does not know")
+    gain, position = GAIN_UNIT, 1
+    if payload[0] & _PREDICTION_GAIN:
+        gain = payload[position] if position < len(payload) else GAIN_UNIT
+        position += 1
+        if not first or gain >= GAIN_UNIT:
+            raise StreamError(
+                "a residual layer declares a prediction gain that cannot be: only the first layer may, below 1"
+            )
+    return payload[0] & 0xF, gain / GAIN_UNIT, position
 
 
 def _scale(number: int, packed: bytes, bits: int) -> Scale:

@@ -13,13 +13,14 @@ from dsslic_jax.errors import ConfigError
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "codecs": ("embedded", "external"),
-    "labels": ("sent", "none", "decoder"),
+    "labels": ("sent", "none", "decoder", "auto"),
     "label_scale": LABEL_SCALES,
     "residual": ("min_max", "centred"),
     "residual_bits": (8, 10),
     "residual_colour": ("ycbcr444", "ycbcr420", "rgb444"),
 }
 LABELS_NOT_SENT = ("none", "decoder")
+GAINS = [i / 16 for i in range(17)]  # of the prediction
 QUALITY_BETWEEN_LAYERS = 20.0  # 10 steps of the quantiser: about a third of the error
 
 
@@ -33,11 +34,13 @@ class CodingSettings:
       target_bits_per_pixel: instead of a quality: size of the whole file, met within 2 %.
       target_psnr_db: instead of a quality: RGB PSNR of the decoded picture, met within 0.1 dB.
       layers: residual layers, each coding what the ones before leave; earlier ones are coarser.
-      labels: s is "sent", replaced by one constant class ("none"), or made from the compact image ("decoder").
+      labels: s is "sent", replaced by one constant class ("none"), or made from the compact image ("decoder"); "auto":
+        sent or none, whichever costs less (codec/choosing.py), and sent where weights need it.
       label_scale: s is sent with one label, the most frequent, for each block of so many pixels a side.
       label_loss: share of the samples of s that merging small regions may change.
       compact_step: c is stored in steps of so many grey levels; 1 is lossless.
       residual: "min_max" (poster: its range stretched over all codes) or "centred" (one scale for all pictures).
+      prediction_gain: the first residual is taken from 128 + gain (x' - 128); 0 to 1 in sixteenths, or "auto": tried.
       residual_bits: of the residual's codes, 8 or 10.
       residual_colour: how BPG codes it, "ycbcr444", "ycbcr420" or "rgb444".
       weights: quality by object, such as "person=4,sky=0.25": an error there counts so many times; "" for none.
@@ -53,6 +56,7 @@ class CodingSettings:
     label_loss: float = 0.0
     compact_step: int = 1
     residual: str = "min_max"
+    prediction_gain: float | str = 1.0
     residual_bits: int = 8
     residual_colour: str = "ycbcr444"
     weights: str = ""
@@ -76,6 +80,8 @@ class CodingSettings:
                 raise ConfigError(f"{name} must be above zero, not {value}")
         if self.target_bits_per_pixel is not None and self.target_psnr_db is not None:
             raise ConfigError("name a rate or a PSNR to meet, not both")
+        if (gain := self.prediction_gain) != "auto" and gain not in GAINS:
+            raise ConfigError(f'prediction_gain is 0 to 1 in sixteenths, or "auto", not {gain!r}')
         if not 0 <= self.label_loss < 1:
             raise ConfigError(f"label_loss is a share of the pixels, 0 to 1, not {self.label_loss}")
         if self.weights and self.labels == "none":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsslic_jax.codec import container, residual
+from dsslic_jax.codec import container, residual_layers
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
@@ -85,7 +85,7 @@ class Decoder:
             self._keep(key, decoded)
             return decoded
         assert known.coarse is not None
-        picture = residual.decode_all(
+        picture = residual_layers.decode_all(
             header, payloads, known.coarse, known.labels, "embedded", self._programs
         )
         return replace(known, header=header, upto=header.layers[-1].name, picture=picture)

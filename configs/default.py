@@ -139,6 +139,9 @@ def compression() -> ConfigDict:
     coding.residual = "min_max"  # its range stretched over all codes (poster); "centred": one scale
     coding.residual_bits = 8  # of the residual's codes: 8 or 10
     coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
+    coding.enhance = (
+        "auto"  # by the model's enhancement network, if it has one, where that helps; "off"
+    )
     coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
     # "none": networks see one constant class; "decoder": SegNet on up(c); "auto": sent or none, whichever costs less.
     coding.labels = "sent"

@@ -11,7 +11,7 @@ import numpy as np
 from dsslic_jax.codec.rate import Code, OutOfReach, meet_target
 from dsslic_jax.codec.settings import CodingSettings
 
-GAINS_TRIED = (1.0, 0.5, 0.0)  # of the prediction
+GAINS_TRIED = (1.0, 0.5, 0.25, 0.0)  # of the prediction
 # BPG on photographs gains about 4.93 dB in PSNR for each e-fold of its bytes (mean over its curve), and 4.343 dB are an
 # e-fold of the squared error: along that curve the error falls with the 1.135th power of the bytes.
 _ERROR_POWER = 4.93 / 4.343

@@ -4,7 +4,7 @@ encode:  x, s ──CompNet──► c ──8-bit──► ĉ
          x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
          r1 = x - x', r2 = x - (x' + r̂1), …  ──map to codes──► lossy coder
          stream = header | s lossless | ĉ | r1 | r2 …
-decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► ──+ r̂2──► … ──► x̂
+decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► (enhanced) ──+ r̂2──► … ──► x̂
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dsslic_jax.codec import (
     compact_layer,
     container,
     object_weights,
-    residual,
     residual_layers,
 )
 from dsslic_jax.codec.coders import CoderSet, LayerDecoder, coder_set, decoder_for
+from dsslic_jax.codec.enhancement import Enhancer
 from dsslic_jax.codec.label_scale import coarse_labels, repeated
 from dsslic_jax.codec.labels import decode_label_layer, encode_label_layer
 from dsslic_jax.codec.predictor import CoarsePredictor, Progress, Segmenter, no_progress
@@ -77,6 +77,7 @@ class Codec:
         device: jax.Device | None = None,
         progress: Progress = no_progress,
         predictor: CoarsePredictor | None = None,
+        enhancer: Enhancer | None = None,
     ) -> None:
         """Puts the networks on a device.
 
@@ -87,9 +88,11 @@ class Codec:
           precision: of the networks' arithmetic, "float32" or "bfloat16"; None for the model's own.
           device: where the networks run; None for JAX's default.
           progress: told (phase, steps done, steps in all) as the work goes on.
+          enhancer: the model's enhancement network; without one, streams that use it are refused.
           predictor: what runs CompNet and FineNet, such as `convert.predictor.TorchPredictor`; None for JAX.
         """
         self.bundle = bundle
+        self.enhancer = enhancer
         self.settings = coding_settings(bundle.coding, codecs=codecs)
         self._predictor = predictor or CoarsePredictor(bundle, precision, device)
         self._model = bundle.model or {}  # the predictor has refused a bundle without
@@ -206,24 +209,13 @@ class Codec:
         decode_last: bool,
     ) -> tuple[bytes, np.ndarray]:
         """The stream with residual layers up to a quality, and the picture decoded up to the last but one, or last."""
-        assert isinstance(settings.prediction_gain, float | int)
-        layers = [
-            residual.ResidualSettings(
-                quality=layer_quality,
-                mapping=settings.residual,
-                bits=settings.residual_bits,
-                colour=settings.residual_colour,
-                weights=base.weights,
-                prediction_gain=1.0 if i else settings.prediction_gain,
-            )
-            for i, layer_quality in enumerate(settings.qualities(quality))
-        ]
         payloads, decoded = residual_layers.encode_all(
             base.picture,
             base.coarse,
             base.labels,
-            layers,
+            residual_layers.layer_settings(settings, quality, base.weights),
             coders.residual,
+            self.enhancer if settings.enhance == "auto" else None,
             decode_last,
             self._progress,
         )
@@ -258,7 +250,7 @@ class Codec:
         coarse = self._predictor.predict(seen, compact, self._progress)
         self._progress("residual", 0, 1)
         picture = residual_layers.decode_all(
-            header, layers, coarse, labels, self._decoders, self._programs
+            header, layers, coarse, labels, self._decoders, self._programs, self.enhancer
         )
         return replace(decoded, labels=labels, compact=compact, coarse=coarse, picture=picture)
 

@@ -15,6 +15,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "codecs": ("embedded", "external"),
     "labels": ("sent", "none", "decoder", "auto"),
     "label_scale": LABEL_SCALES,
+    "enhance": ("auto", "off"),
     "residual": ("min_max", "centred"),
     "residual_bits": (8, 10),
     "residual_colour": ("ycbcr444", "ycbcr420", "rgb444"),
@@ -43,6 +44,7 @@ class CodingSettings:
       prediction_gain: the first residual is taken from 128 + gain (x' - 128); 0 to 1 in sixteenths, or "auto": tried.
       residual_bits: of the residual's codes, 8 or 10.
       residual_colour: how BPG codes it, "ycbcr444", "ycbcr420" or "rgb444".
+      enhance: "auto": the model's enhancement network, if it has one, is used on layers whose error it lowers; "off".
       weights: quality by object, such as "person=4,sky=0.25": an error there counts so many times; "" for none.
     """
 
@@ -59,6 +61,7 @@ class CodingSettings:
     prediction_gain: float | str = 1.0
     residual_bits: int = 8
     residual_colour: str = "ycbcr444"
+    enhance: str = "auto"
     weights: str = ""
 
     def __post_init__(self) -> None:

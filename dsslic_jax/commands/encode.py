@@ -81,6 +81,11 @@ def _add_layer_options(parser: argparse.ArgumentParser) -> None:
         metavar="0..1|auto",
         help="how much of the prediction is subtracted, in sixteenths; auto: tried",
     )
+    parser.add_argument(
+        "--enhance",
+        choices=("auto", "off"),
+        help="by the model's network, if it has one (default: auto)",
+    )
     parser.add_argument("--residual-bits", type=int, choices=(8, 10))
     parser.add_argument("--residual-colour", choices=("ycbcr444", "ycbcr420", "rgb444"))
 
@@ -170,6 +175,7 @@ def _settings(options: argparse.Namespace, codec: Codec) -> Any:
         weights=options.weights,
         compact_step=options.compact_step,
         prediction_gain=options.prediction_gain,
+        enhance=options.enhance,
         residual=options.residual,
         residual_bits=options.residual_bits,
         residual_colour=options.residual_colour,

@@ -356,10 +356,15 @@ def test_damaged_tile_tables_are_refused() -> None:
     [
         (b"", "mapping this program does not know"),
         (b"\2", "mapping this program does not know"),
-        (b"\x40", "mapping this program does not know"),
-        (b"\x80", "prediction gain that cannot be"),
-        (b"\x80\x10\0\0\1\0", "prediction gain that cannot be"),
-        (b"\x81\xff\0\1", "prediction gain that cannot be"),
+        (b"\x42\1", "mapping this program does not know"),
+        (b"\x40", "cut short inside its opening"),
+        (b"\x80", "cut short inside its opening"),
+        (b"\xc1\x08", "cut short inside its opening"),
+        (b"\x80\x10\0\0\1\0", "prediction gain of 16/16"),
+        (b"\x81\xff\0\1", "prediction gain of 255/16"),
+        (b"\x40\0\0\0\1\0", "enhancement of no strength"),
+        (b"\xc1\x08\0\0\x10", "enhancement of no strength"),
+        (b"\xc1\x08\1\0\x10", "network that this model does not have"),
         (b"\x80\1\0\0", "too short"),
         (b"\0\0", "too short|impossible"),
         (b"\0" + struct.pack("<hh", 5, 5), "range of 5 to 5"),
@@ -381,7 +386,7 @@ def test_residual_layers_that_cannot_be_are_refused(payload: bytes, message: str
 def test_a_later_layer_has_no_prediction_gain() -> None:
     payload = coded(GREY, GREY, None, replace(FINE, prediction_gain=0.5), Exact())
     residual.decode(payload, GREY, None, Exact())
-    with pytest.raises(StreamError, match="only the first layer"):
+    with pytest.raises(StreamError, match="after the first declares a prediction gain"):
         residual.decode(payload, GREY, None, Exact(), first=False)
 
 

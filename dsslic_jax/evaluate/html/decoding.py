@@ -86,7 +86,13 @@ class Decoder:
             return decoded
         assert known.coarse is not None
         picture = residual_layers.decode_all(
-            header, payloads, known.coarse, known.labels, "embedded", self._programs
+            header,
+            payloads,
+            known.coarse,
+            known.labels,
+            "embedded",
+            self._programs,
+            self.codec(header.fingerprint).enhancer,
         )
         return replace(known, header=header, upto=header.layers[-1].name, picture=picture)
 

@@ -58,7 +58,7 @@ class _Base:
     """A picture coded as far as x': all that does not depend on the residual's quality."""
 
     picture: np.ndarray
-    labels: np.ndarray | None  # as a decoder will have them, for weights
+    labels: np.ndarray | None  # as a decoder will have them, for weights and the enhancer
     weights: dict[int, float]  # by class id
     coarse: np.ndarray
     header: container.Header
@@ -88,8 +88,8 @@ class Codec:
           precision: of the networks' arithmetic, "float32" or "bfloat16"; None for the model's own.
           device: where the networks run; None for JAX's default.
           progress: told (phase, steps done, steps in all) as the work goes on.
-          enhancer: the model's enhancement network; without one, streams that use it are refused.
           predictor: what runs CompNet and FineNet, such as `convert.predictor.TorchPredictor`; None for JAX.
+          enhancer: the model's enhancement network; without one, streams that use it are refused.
         """
         self.bundle = bundle
         self.enhancer = enhancer

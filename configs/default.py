@@ -122,11 +122,16 @@ def _coding() -> ConfigDict:
     coding.codecs = "embedded"  # the model's own coders: "embedded" (pip alone) or "external"
     coding.quality = 30.0  # of the last residual layer, 0 … 100, when the user names none
     coding.layers = 1  # residual layers, each coding what the ones before leave
+    # The residual is x less 128 + gain (x' - 128): 0 … 1 in sixteenths; "auto": some are tried, the cheapest is taken.
+    coding.prediction_gain = config_dict.FieldReference(1.0, field_type=object)
     coding.residual = "min_max"  # its range stretched over all codes (poster); "centred": one scale
     coding.residual_bits = 8  # of the residual's codes: 8 or 10
     coding.residual_colour = "ycbcr444"  # how BPG codes it; "ycbcr420", "rgb444"
+    coding.enhance = "auto"  # by the model's EnhanceNet, if it has one, where that helps; "off"
     coding.compact_step = 1  # c in steps of so many grey levels; 1: lossless
-    coding.labels = "sent"  # "none": networks see one constant class; "decoder": SegNet on up(c)
+    # "none": networks see one constant class; "decoder": SegNet on up(c); "auto": sent or none, whichever costs less.
+    coding.labels = "sent"
+    coding.label_scale = 1  # s has one label for each block of so many pixels a side: 1, 2, 4 … 32
     coding.label_loss = 0.0  # share of pixels whose label may change as small regions are merged
     return coding
 
@@ -220,7 +225,8 @@ def enhancement() -> ConfigDict:
 def use_best_profile(config: ConfigDict) -> ConfigDict:
     """Sets model and coding to what wins under protocol `fair` (docs/rate-distortion.md)."""
     config.model.update({"alpha": 64, "compact": "mean", "finenet_width": 0, "colour": "ycbcr"})
-    config.coding.update({"residual": "centred", "residual_bits": 10, "compact_step": 8})
+    config.coding.update({"residual": "centred", "residual_bits": 10, "prediction_gain": 0.0})
+    config.coding.update({"compact_step": 8, "label_scale": 8})
     return config
 
 

@@ -131,6 +131,7 @@ def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[st
             for i, n in sorted(enumerate(np.bincount(LABELS.ravel())), key=lambda pair: -pair[1])
         },
         "labels_at_decoder": False,
+        "label_scale": 1,
         "alpha": 8,
         "colour": "rgb",
         "model": container.read_header(stream).fingerprint.hex(),
@@ -149,6 +150,36 @@ def test_info_describes_a_stream(stream: bytes, capsys: pytest.CaptureFixture[st
     assert [layer["whole"] for layer in layers] == [True, True, False]
     assert run("info", "a.dsslic") == 0
     assert f"layer r1: bpg, {lengths['r1']} bytes (cut off)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "opening"), [("0.5", b"\x80\x08"), ("0", b"\x80\0"), ("1", b"\0")]
+)
+def test_the_prediction_gain_reaches_the_stream(
+    given: str, opening: bytes, tiny_model: Path
+) -> None:
+    encoding = ("encode", "picture.png", "a.dsslic", "--model", tiny_model)
+    assert run(*encoding, "--prediction-gain", given) == 0
+    data = Path("a.dsslic").read_bytes()
+    layers = container.read_layers(data, container.read_header(data))
+    assert layers["r1"].startswith(opening)
+    assert run(*encoding, "--prediction-gain", "auto", "--auto-labels") == 0
+    assert container.read_header(Path("a.dsslic").read_bytes()).width == 32
+
+
+def test_info_shares_are_of_a_coarse_maps_samples(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.zeros((20, 32), np.uint8)
+    labels[16:, :8] = 3  # of 3 x 4 blocks of 8 x 8 the lower left one, which the border cuts
+    Image.fromarray(labels).save("labels.png")
+    encoding = ("encode", "picture.png", "a.dsslic", "--model", tiny_model)
+    assert run(*encoding, "--labels", "labels.png", "--label-scale", "8") == 0
+    capsys.readouterr()
+    assert run("info", "a.dsslic", "--json") == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["label_scale"] == 8
+    assert described["areas"] == {"Sky": 11 / 12, "Road": 1 / 12}
 
 
 def test_labels_decode_to_a_palette_picture_of_ids_without_a_model(

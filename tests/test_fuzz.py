@@ -6,6 +6,7 @@ A short run by default. The long one: DSSLIC_FUZZ=100 python -m pytest -n0 tests
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import time
@@ -24,7 +25,9 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.coders import decoder_for
+from dsslic_jax.codec.label_scale import coarse_labels
 from dsslic_jax.codec.labels import decode_labels, encode_label_layer
+from dsslic_jax.codec.residual_opening import read_opening, with_strength
 from dsslic_jax.errors import DsslicError
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part
@@ -163,14 +166,18 @@ def declared_pixels(data: bytes) -> int:
     return header.width * header.height
 
 
-def test_container_and_label_layer(watch: Watch) -> None:
+@pytest.mark.parametrize("label_scale", [1, 4])
+def test_container_and_label_layer(label_scale: int, watch: Watch) -> None:
     coder = decoder_for("context", "embedded")
+    coarse = coarse_labels(LABELS, label_scale)
     layers = [
-        ("s", "context", encode_label_layer(LABELS, coder)),  # type: ignore[arg-type]
+        ("s", "context", encode_label_layer(coarse, coder)),  # type: ignore[arg-type]
         ("c", "jxl", b"not looked at"),
         ("r1", "bpg", b"not looked at either"),
     ]
-    header = container.Header(SIZE[1], SIZE[0], class_table("camvid"), 8, bytes(range(8)))
+    header = container.Header(
+        SIZE[1], SIZE[0], class_table("camvid"), 8, bytes(range(8)), label_scale=label_scale
+    )
     stream = container.write(header, layers)
     decode_labels(stream)  # compiles the kernels
 
@@ -213,20 +220,52 @@ def test_label_coder(watch: Watch) -> None:
     watch.report("label coder")
 
 
+def darker(picture: np.ndarray, labels: np.ndarray | None, strength: int) -> np.ndarray:
+    """In place of an enhancement network: reaches every strength and needs labels of the right shape."""
+    assert labels is not None and labels.shape == picture.shape[:2]
+    return np.maximum(picture, np.uint8(strength)) - np.uint8(strength)
+
+
+def enhanced(stream: bytes) -> bytes:
+    """The stream with its r1 enhanced, which an encoder would not choose with what `darker` does."""
+    header = container.read_header(stream)
+    payloads = container.read_layers(stream, header)
+    payloads["r1"] = with_strength(payloads["r1"], 9)
+    return container.write(header, [(la.name, la.coder, payloads[la.name]) for la in header.layers])
+
+
+def test_openings_of_residual_layers() -> None:
+    """Each pair of first bytes: what is read is what packs to them, or there is a refusal."""
+    read = 0
+    for first, second in itertools.product(range(256), repeat=2):
+        payload = bytes([first, second, second, 77])
+        try:
+            opening, position = read_opening(payload)
+        except DsslicError:
+            continue
+        read += 1
+        assert opening.pack() == payload[:position]
+        assert 0 <= opening.prediction_gain <= 1 and opening.strength != 0
+    # Two mappings by four choices of weights and tiles: any second byte, 16 gains, 255 strengths, 15 that are both.
+    assert read == 8 * (256 + 16 + 255 + 15)
+
+
 def test_whole_streams(watch: Watch, tiny_bundle: Bundle) -> None:
-    codec = Codec(coarse_part(tiny_bundle))
+    codec = Codec(coarse_part(tiny_bundle), enhancer=darker)
     picture = smooth_picture(*SIZE)
     choices = (
         codec.settings,
         container_settings(codec, layers=2, residual="centred", residual_bits=10, weights="car=4"),
+        container_settings(codec, label_scale=4, prediction_gain=0.5, residual="centred"),
     )
     streams = [codec.encode(picture, LABELS, how) for how in choices]
+    streams[2] = enhanced(streams[2])
     whole = [codec.decode(stream) for stream in streams]
     for made in whole:
         assert made.picture is not None
 
-    @fuzz(100)
-    @given(st.integers(0, 1), MUTATIONS, st.booleans())
+    @fuzz(150)
+    @given(st.integers(0, 2), MUTATIONS, st.booleans())
     def run(which: int, mutations: list[Mutation], forge: bool) -> None:
         data = mutated(streams[which], mutations)
         data = with_right_checksums(data) if forge else data

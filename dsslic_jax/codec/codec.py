@@ -4,33 +4,41 @@ encode:  x, s ──CompNet──► c ──8-bit──► ĉ
          x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
          r1 = x - x', r2 = x - (x' + r̂1), …  ──map to codes──► lossy coder
          stream = header | s lossless | ĉ | r1 | r2 …
-decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► ──+ r̂2──► … ──► x̂
+decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► (enhanced) ──+ r̂2──► … ──► x̂
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import numpy as np
 
 from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import compact_layer, container, object_weights, rate, residual
+from dsslic_jax.codec import (
+    choosing,
+    compact_layer,
+    container,
+    object_weights,
+    residual_layers,
+)
 from dsslic_jax.codec.coders import CoderSet, LayerDecoder, coder_set, decoder_for
+from dsslic_jax.codec.enhancement import Enhancer
+from dsslic_jax.codec.label_scale import coarse_labels, repeated
 from dsslic_jax.codec.labels import decode_label_layer, encode_label_layer
-from dsslic_jax.codec.predictor import CoarsePredictor, Progress, Segmenter, no_progress
+from dsslic_jax.codec.predictor import (
+    CoarsePredictor,
+    NetworkEnhancer,
+    Progress,
+    Segmenter,
+    no_progress,
+)
 from dsslic_jax.codec.settings import CodingSettings, coding_settings
 from dsslic_jax.codec.simplify import simplify
 from dsslic_jax.errors import DataError, StreamError
 from dsslic_jax.files import MAX_PIXELS
-from dsslic_jax.metrics import psnr_rgb_db
-
-RATE_TOLERANCE = 0.02  # of the rate asked for
-PSNR_TOLERANCE_DB = 0.1
-# Roughly what one of quality is worth, to find a target in few trials.
-_BITS_SLOPE = 0.035  # relative
-_PSNR_SLOPE_DB = 0.3
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,9 @@ class _Base:
     """A picture coded as far as x': all that does not depend on the residual's quality."""
 
     picture: np.ndarray
-    labels: np.ndarray | None  # as a decoder will have them, for weights
+    labels: np.ndarray | None  # as a decoder will have them, for weights and the enhancer
     weights: dict[int, float]  # by class id
     coarse: np.ndarray
-    span: int  # of x - x', which the residual's quality is meant for
     header: container.Header
     payloads: list[tuple[str, str, bytes]]
 
@@ -76,6 +83,7 @@ class Codec:
         device: jax.Device | None = None,
         progress: Progress = no_progress,
         predictor: CoarsePredictor | None = None,
+        enhancer: Enhancer | None = None,
     ) -> None:
         """Puts the networks on a device.
 
@@ -87,8 +95,12 @@ class Codec:
           device: where the networks run; None for JAX's default.
           progress: told (phase, steps done, steps in all) as the work goes on.
           predictor: what runs CompNet and FineNet, such as `convert.predictor.TorchPredictor`; None for JAX.
+          enhancer: what runs EnhanceNet; None for JAX, if the model has one. Without, streams that use it are refused.
         """
         self.bundle = bundle
+        if enhancer is None and bundle.enhancenet is not None:
+            enhancer = NetworkEnhancer(bundle, precision, device)
+        self.enhancer = enhancer
         self.settings = coding_settings(bundle.coding, codecs=codecs)
         self._predictor = predictor or CoarsePredictor(bundle, precision, device)
         self._model = bundle.model or {}  # the predictor has refused a bundle without
@@ -138,56 +150,45 @@ class Codec:
         settings = settings or self.settings
         coders = coder_set(settings.codecs, self._programs)
         _check_picture(picture)
-        base = self._encode_base(picture, labels, settings, coders)
-        base.header = replace(base.header, grey=grey, metadata=metadata or {})
-        if settings.target_bits_per_pixel is None and settings.target_psnr_db is None:
-            return self._finish(base, settings, coders, settings.quality)[0]
-        return self._meet_target(base, settings, coders)
+        weights = object_weights.parse_weights(settings.weights, self.bundle.classes)
+        if settings.labels != "none":
+            labels = self._label_map(picture, labels)
 
-    def _meet_target(self, base: _Base, settings: CodingSettings, coders: CoderSet) -> bytes:
-        if settings.target_psnr_db is not None:
+        def trials() -> Iterator[choosing.Trial]:
+            for with_labels in choosing.label_choices(settings):
+                base = self._encode_base(picture, labels, weights, with_labels, coders)
+                base.header = replace(base.header, grey=grey, metadata=metadata or {})
+                for choice in choosing.gain_choices(with_labels):
+                    yield choice, partial(self._finish, base, choice, coders)
 
-            def attempt(quality: float) -> tuple[float, bytes]:
-                data, decoded = self._finish(base, settings, coders, quality, decode_last=True)
-                return psnr_rgb_db(base.picture, decoded), data
+        return choosing.cheapest(settings, picture, trials())
 
-            target, slope, unit = settings.target_psnr_db, _PSNR_SLOPE_DB, "dB"
-            tolerance = PSNR_TOLERANCE_DB
-        else:
-            pixels = base.header.width * base.header.height
-
-            def attempt(quality: float) -> tuple[float, bytes]:
-                data = self._finish(base, settings, coders, quality)[0]
-                return 8 * len(data) / pixels, data
-
-            assert settings.target_bits_per_pixel is not None
-            target, unit = settings.target_bits_per_pixel, "bits per pixel"
-            tolerance, slope = RATE_TOLERANCE * target, _BITS_SLOPE * target
-        return rate.meet(target, tolerance, attempt, settings.quality, slope, unit)
+    def _label_map(self, picture: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """s as it is before it is made coarser or simpler: SegNet's, or the one given if it fits."""
+        height, width = picture.shape[:2]
+        labels = self.segment(picture) if labels is None else labels
+        if labels.shape != (height, width):
+            raise DataError(f"the picture is {width}x{height}, its label map {labels.shape[::-1]}")
+        return self.bundle.classes.to_class_ids(labels, "label map")
 
     def _encode_base(
         self,
         picture: np.ndarray,
         labels: np.ndarray | None,
+        weights: dict[int, float],
         settings: CodingSettings,
         coders: CoderSet,
     ) -> _Base:
         """Layers s and c, and x' as the decoder will make it."""
         height, width = picture.shape[:2]
-        weights = object_weights.parse_weights(settings.weights, self.bundle.classes)
         payloads = []
-        if settings.labels == "none":
+        if labels is None or settings.labels == "none":
             labels = self._constant_labels(height, width)
         else:
-            labels = self.segment(picture) if labels is None else labels
-            if labels.shape != (height, width):
-                raise DataError(
-                    f"the picture is {width}x{height}, its label map {labels.shape[::-1]}"
-                )
-            labels = self.bundle.classes.to_class_ids(labels, "label map")
-            labels = simplify(labels, settings.label_loss)
+            sent = simplify(coarse_labels(labels, settings.label_scale), settings.label_loss)
+            labels = repeated(sent, settings.label_scale, height, width)
         if settings.labels == "sent":
-            payloads.append(("s", coders.labels.name, encode_label_layer(labels, coders.labels)))
+            payloads.append(("s", coders.labels.name, encode_label_layer(sent, coders.labels)))
         compact = self._predictor.compress(labels, picture, self._progress)
         payload, compact = compact_layer.encode(compact, settings.compact_step, coders.compact)
         payloads.append(("c", coders.compact.name, payload))
@@ -202,10 +203,10 @@ class Codec:
             fingerprint=self._fingerprint(settings.labels == "decoder"),
             colour=self._model["colour"],
             labels_at_decoder=settings.labels == "decoder",
+            label_scale=settings.label_scale,
         )
         seen = None if settings.labels == "none" else labels
-        span = residual.span(picture, coarse)
-        return _Base(picture, seen, weights, coarse, span, header, payloads)
+        return _Base(picture, seen, weights, coarse, header, payloads)
 
     def _finish(
         self,
@@ -213,28 +214,21 @@ class Codec:
         settings: CodingSettings,
         coders: CoderSet,
         quality: float,
-        decode_last: bool = False,
+        decode_last: bool,
     ) -> tuple[bytes, np.ndarray]:
         """The stream with residual layers up to a quality, and the picture decoded up to the last but one, or last."""
-        so_far = base.coarse
-        payloads = list(base.payloads)
-        qualities = settings.qualities(quality)
-        for i, layer_quality in enumerate(qualities):
-            self._progress("residual", i, len(qualities))
-            how = residual.ResidualSettings(
-                quality=layer_quality,
-                mapping=settings.residual,
-                bits=settings.residual_bits,
-                colour=settings.residual_colour,
-                weights=base.weights,
-            )
-            payload = residual.encode(
-                base.picture, so_far, base.labels, how, coders.residual, base.span
-            )
-            payloads.append((f"r{i + 1}", coders.residual.name, payload))
-            if decode_last or i < len(qualities) - 1:
-                so_far = residual.decode(payload, so_far, base.labels, coders.residual)
-        return container.write(base.header, payloads), so_far
+        payloads, decoded = residual_layers.encode_all(
+            base.picture,
+            base.coarse,
+            base.labels,
+            residual_layers.layer_settings(settings, quality, base.weights),
+            coders.residual,
+            self.enhancer if settings.enhance == "auto" else None,
+            decode_last,
+            self._progress,
+        )
+        coded = [(f"r{i}", coders.residual.name, payload) for i, payload in enumerate(payloads, 1)]
+        return container.write(base.header, [*base.payloads, *coded]), decoded
 
     def decode(self, data: bytes, upto: str = "r") -> Decoded:
         """Decodes the layers that `data` holds whole, as far as `upto`: "s", "c", "r1", … or "r" for all.
@@ -263,8 +257,8 @@ class Codec:
         seen = self._constant_labels(*size) if labels is None else labels
         coarse = self._predictor.predict(seen, compact, self._progress)
         self._progress("residual", 0, 1)
-        picture = residual.decode_all(
-            header, layers, coarse, labels, self._decoders, self._programs
+        picture = residual_layers.decode_all(
+            header, layers, coarse, labels, self._decoders, self._programs, self.enhancer
         )
         return replace(decoded, labels=labels, compact=compact, coarse=coarse, picture=picture)
 

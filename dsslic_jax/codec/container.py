@@ -19,6 +19,7 @@ from dsslic_jax.classes import (
     class_table_json,
     parse_class_table,
 )
+from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_shape
 from dsslic_jax.codec.varint import NumberCut, read_varint, write_varint
 from dsslic_jax.errors import DataError, StreamError
 from dsslic_jax.files import MAX_PIXELS
@@ -37,6 +38,7 @@ _KINDS = "scr"
 _TABLE_TAG = 1
 _MAX_TABLE_BYTES = 1 << 16  # of a sent class table's JSON
 _GREY, _LABELS_AT_DECODER, _EXTENSION = 1, 2, 4
+_COLOUR_SHIFT, _LABEL_SCALE_SHIFT = 4, 5  # in the byte "shape", above log2 alpha
 _START = struct.Struct("<4sBB")
 _CRC = struct.Struct("<I")
 
@@ -69,8 +71,14 @@ class Header:
     colour: str = "rgb"  # of the networks, one of COLOURS
     grey: bool = False  # the picture was grey: show one channel
     labels_at_decoder: bool = False  # s is not sent but made from the compact image
+    label_scale: int = 1  # layer s has one sample for so many pixels a side, one of LABEL_SCALES
     metadata: Mapping[str, bytes] = field(default_factory=dict)  # "icc", "exif"
     size: int = 0  # bytes the header takes, once written or read
+
+    @property
+    def label_shape(self) -> tuple[int, int]:
+        """Rows and columns of the map in layer s."""
+        return coarse_shape(self.height, self.width, self.label_scale)
 
     def layer(self, name: str) -> Layer | None:
         """The layer called `name`, if the stream has it."""
@@ -88,7 +96,8 @@ def write(header: Header, payloads: Sequence[tuple[str, str, bytes]]) -> bytes:
     head = _START.pack(MAGIC, VERSION, flags)
     head += write_varint(header.width) + write_varint(header.height)
     head += bytes([header.classes.table_id])
-    head += bytes([header.alpha.bit_length() - 1 | COLOURS.index(header.colour) << 4])
+    shape = header.alpha.bit_length() - 1 | COLOURS.index(header.colour) << _COLOUR_SHIFT
+    head += bytes([shape | LABEL_SCALES.index(header.label_scale) << _LABEL_SCALE_SHIFT])
     head += header.fingerprint + bytes([len(payloads)])
     for name, coder, payload in payloads:
         head += bytes([_KINDS.index(name[0]) << 5 | CODER_IDS[coder]])
@@ -132,24 +141,30 @@ def read_header(data: bytes) -> Header:
         raise StreamError("the stream's header is damaged (its checksum does not match)")
     if not width or not height or width * height > MAX_PIXELS:
         raise StreamError(f"the stream declares {width}x{height} pixels; the limit is {MAX_PIXELS}")
-    if shape & 0xF > 6 or shape >> 4 >= len(COLOURS):
-        raise StreamError(f"the stream declares alpha 2**{shape & 0xF}, colour {shape >> 4}")
+    log2_alpha, log2_label_scale = shape & 0xF, shape >> _LABEL_SCALE_SHIFT
+    if log2_alpha > 6 or log2_label_scale >= len(LABEL_SCALES):
+        raise StreamError(
+            f"the stream declares alpha 2**{log2_alpha}, label scale 2**{log2_label_scale}"
+        )
     chunks = _read_extension(extension)
     header = Header(
         width=width,
         height=height,
         classes=_class_table(table_id, chunks),
-        alpha=1 << (shape & 0xF),
+        alpha=1 << log2_alpha,
         fingerprint=fingerprint,
         layers=layers,
-        colour=COLOURS[shape >> 4],
+        colour=COLOURS[shape >> _COLOUR_SHIFT & 1],
         grey=bool(flags & _GREY),
         labels_at_decoder=bool(flags & _LABELS_AT_DECODER),
+        label_scale=LABEL_SCALES[log2_label_scale],
         metadata={name: chunks[tag] for name, tag in METADATA_TAGS.items() if tag in chunks},
         size=position + _CRC.size,
     )
     if header.labels_at_decoder and header.layer("s"):
         raise StreamError("the stream holds layer s and says that it does not")
+    if header.label_scale > 1 and not header.layer("s"):
+        raise StreamError("the stream declares a label scale and holds no layer s")
     return header
 
 

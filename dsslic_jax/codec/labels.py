@@ -1,14 +1,15 @@
 """Layer s: the label map, decoded without a model; it opens with the pixel count of each class, so that a search need
 not decode the map.
 
-    classes present, less one u8 | per class, ids ascending: gap to the id before u8, pixels varint | coded map
+    classes present, less one u8 | per class, ids ascending: gap to the id before u8, samples varint | coded map
 
 The coder sees ranks 0, 1, … of the ids present; a map of one class takes no coder. The last count is left out: the
-counts sum to the pixels of the picture.
+counts sum to the samples of the map, one for each pixel or, at a label scale above 1, for each block of pixels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.codec import container
 from dsslic_jax.codec.coders import LosslessCoder, decoder_for
+from dsslic_jax.codec.label_scale import repeated
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import CoderFailed, StreamError
 
@@ -24,7 +26,7 @@ _ROWS = 1024
 
 
 def encode_label_layer(labels: np.ndarray, coder: LosslessCoder) -> bytes:
-    """s, uint8 [H, W] class ids -> the bytes of layer s. Raises CoderFailed if the coder loses anything."""
+    """s at its label scale, uint8 class ids -> the bytes of layer s. Raises CoderFailed if the coder loses anything."""
     counts = count_labels(labels)
     ids = np.flatnonzero(counts)
     head = bytes([len(ids) - 1])
@@ -53,7 +55,7 @@ def count_labels(labels: np.ndarray) -> np.ndarray:
 
 
 def read_counts(payload: bytes, header: container.Header) -> tuple[dict[int, int], int]:
-    """Pixels of each class id present in layer s, and the position where the coded map begins.
+    """Samples of each class id present in layer s, and the position where the coded map begins.
 
     `payload` may be the beginning of the layer. Raises StreamError for counts that cannot be.
     """
@@ -61,19 +63,19 @@ def read_counts(payload: bytes, header: container.Header) -> tuple[dict[int, int
         raise StreamError("layer s is empty")
     counts: dict[int, int] = {}
     present, position, class_id = payload[0] + 1, 1, 0
-    pixels_left = header.width * header.height
+    samples_left = math.prod(header.label_shape)
     for i in range(present):
         if position >= len(payload):
             raise StreamError("layer s is cut short inside its counts")
         gap, position = payload[position], position + 1
         class_id += gap
-        pixels = pixels_left
+        samples = samples_left
         if i < present - 1:
-            pixels, position = read_varint(payload, position, _WHERE)
-        if (not gap and counts) or not 0 < pixels <= pixels_left:
+            samples, position = read_varint(payload, position, _WHERE)
+        if (not gap and counts) or not 0 < samples <= samples_left:
             raise StreamError("layer s opens with counts that cannot be")
-        counts[class_id] = pixels
-        pixels_left -= pixels
+        counts[class_id] = samples
+        samples_left -= samples
     if class_id >= header.classes.num_classes:
         raise StreamError(
             f"layer s holds label {class_id}; class table {header.classes.name} has "
@@ -108,13 +110,14 @@ def decode_label_layer(
     layer = header.layer("s")
     assert layer is not None
     counts, position = read_counts(payload, header)
-    shape = (header.height, header.width)
     ids = np.array([*counts], np.uint8)
     if len(ids) == 1:
         if position != len(payload):
             raise StreamError("bytes follow the label map of layer s")
-        return np.full(shape, ids[0], np.uint8)
-    ranked = decoder_for(layer.coder, codecs, programs).decode(payload[position:], shape)
+        return np.full((header.height, header.width), ids[0], np.uint8)
+    ranked = decoder_for(layer.coder, codecs, programs).decode(
+        payload[position:], header.label_shape
+    )
     if count_labels(ranked)[: len(ids)].tolist() != [*counts.values()]:
         raise StreamError("the label map of layer s does not have the counts that it opens with")
-    return ids[ranked]
+    return repeated(ids[ranked], header.label_scale, header.height, header.width)

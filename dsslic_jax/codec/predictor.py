@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dsslic_jax.bundle import Bundle
+from dsslic_jax.codec.label_scale import repeated
 from dsslic_jax.codec.padding import pad_edge
 from dsslic_jax.codec.tiles import Tile, windows
 from dsslic_jax.errors import ModelError
@@ -133,8 +134,8 @@ class CoarsePredictor:
         )
 
 
-class Enhancer:
-    """EnhanceNet of a model directory, on one device; threads take turns."""
+class NetworkEnhancer:
+    """EnhanceNet of a model directory as an `Enhancer`, on one device; threads take turns."""
 
     def __init__(
         self, bundle: Bundle, precision: str | None = None, device: jax.Device | None = None
@@ -209,7 +210,7 @@ class Segmenter:
             labels = np.asarray(self._run(self._variables, pad_edge(picture, size)))
         labels = labels[:rows, :columns]
         if factor > 1:
-            labels = labels.repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+            labels = repeated(labels, factor, height, width)
         return np.ascontiguousarray(labels)
 
 

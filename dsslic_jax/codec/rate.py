@@ -5,11 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
+from dsslic_jax.codec.settings import CodingSettings
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.metrics import psnr_rgb_db
+
+RATE_TOLERANCE = 0.02  # of the rate asked for
+PSNR_TOLERANCE_DB = 0.1
+# Roughly what one of quality is worth, to find a target in few trials.
+_BITS_SLOPE = 0.035  # relative
+_PSNR_SLOPE_DB = 0.3
 
 Made = TypeVar("Made")
+Coded = tuple[bytes, np.ndarray]  # a stream, and the picture decoded from it
+Code = Callable[[float, bool], Coded]  # of quality 0..100, and whether that picture is looked at
 _MAX_TRIALS = 20
 _NARROWEST = 0.03  # of quality: half a step of the quantiser's fraction
+
+
+class OutOfReach(ConfigError):
+    """No quality meets the target."""
+
+
+def meet_target(
+    settings: CodingSettings, picture: np.ndarray, code: Code, decoded_too: bool
+) -> Coded:
+    """What `code` makes of x at the quality that meets the target of `settings`; at their quality without a target.
+
+    `decoded_too`: the caller looks at the decoded picture. Raises OutOfReach.
+    """
+    if settings.target_psnr_db is not None:
+        target, unit = settings.target_psnr_db, "dB"
+        tolerance, slope = PSNR_TOLERANCE_DB, _PSNR_SLOPE_DB
+
+        def attempt(quality: float) -> tuple[float, Coded]:
+            data, decoded = code(quality, True)
+            return psnr_rgb_db(picture, decoded), (data, decoded)
+    elif settings.target_bits_per_pixel is not None:
+        target, unit = settings.target_bits_per_pixel, "bits per pixel"
+        tolerance, slope = RATE_TOLERANCE * target, _BITS_SLOPE * target
+
+        def attempt(quality: float) -> tuple[float, Coded]:
+            data, decoded = code(quality, decoded_too)
+            return 8 * len(data) / (picture.size // 3), (data, decoded)
+    else:
+        return code(settings.quality, decoded_too)
+    return meet(target, tolerance, attempt, settings.quality, slope, unit)
 
 
 def meet(
@@ -31,7 +73,7 @@ def meet(
       unit: of the value, for the message.
 
     Raises:
-      ConfigError: not to be met; says what can be reached.
+      OutOfReach: not to be met; says what can be reached.
     """
     seen: dict[float, float] = {}
     quality = first
@@ -47,7 +89,7 @@ def meet(
         quality = _next(target, seen, low, high, slope)
     worst, best = (seen[q] if q in seen else attempt(q)[0] for q in (0.0, 100.0))
     nearest = min(seen.values(), key=lambda value: abs(value - target))
-    raise ConfigError(
+    raise OutOfReach(
         f"{target:g} {unit} cannot be met: qualities 0 to 100 give {worst:.4g} to {best:.4g} {unit} "
         f"(nearest found: {nearest:.4g})"
     )

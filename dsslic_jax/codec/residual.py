@@ -1,6 +1,6 @@
 """A residual layer: what the picture so far lacks, as pictures for a lossy coder, and back.
 
-    mapping u8 (low four bits), flags | range | weights, if flagged | tiles, if flagged | BPG file(s)
+    opening, see residual_opening.py | range | weights, if flagged | tiles, if flagged | BPG file(s)
     range of "min_max": low, high i16: codes 0 … 2^bits - 1 stand for low … high grey levels, evenly (poster)
     range of "centred": step u16 / 4096: code 2^(bits - 1) stands for 0, each further one for a step; clipped
     tiles: log2 of their side u8, length of each BPG file but the last varint; row by row
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,18 +21,17 @@ import numpy as np
 
 from dsslic_jax.codec import object_weights
 from dsslic_jax.codec.bpg import MAX_QP
-from dsslic_jax.codec.coders import LayerDecoder, LossyCoder, decoder_for
-from dsslic_jax.codec.container import Header
+from dsslic_jax.codec.coders import LayerDecoder, LossyCoder
+from dsslic_jax.codec.enhancement import Enhancer
+from dsslic_jax.codec.residual_opening import Opening, read_opening
 from dsslic_jax.codec.tiles import Tile, grown, tiles
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import StreamError
 
-MAPPINGS = ("min_max", "centred")  # by their number in the stream
 TILED_FROM_PIXELS = (
     1 << 23
 )  # larger pictures are coded in tiles: bounded memory, and on several cores
 LOG2_TILE = 11
-_WEIGHTED, _TILED = 16, 32
 _RANGE = struct.Struct("<hh")
 _STEP = struct.Struct("<H")
 _STEP_UNIT = 4096
@@ -69,6 +68,12 @@ class ResidualSettings:
     bits: int = 8  # 8 or 10
     colour: str = "ycbcr444"  # "ycbcr444", "ycbcr420" or "rgb444"
     weights: dict[int, float] = field(default_factory=dict)  # by class id
+    prediction_gain: float = 1.0  # of a first layer: 0 … 1 in sixteenths, see `prediction`
+
+    @property
+    def strength(self) -> int:
+        """How coarse the quality is, for an enhancement network: four times its quantiser, 1 to 204."""
+        return max(round(4 * MAX_QP * (1 - self.quality / 100)), 1)
 
     def quantiser(self, stretch: float = 1.0) -> tuple[int, float]:
         """bpgenc's whole -q and the gain (at most 1) on the residual that together make the quality.
@@ -82,11 +87,20 @@ class ResidualSettings:
         return math.floor(exact), 2 ** ((math.floor(exact) - exact) / 6)
 
 
-def span(picture: np.ndarray, so_far: np.ndarray) -> int:
+def prediction(so_far: np.ndarray, gain: float) -> np.ndarray:
+    """What a residual is taken from: 128 + gain (so_far - 128), halves rounded up; uint8 as `so_far` is."""
+    if gain == 1:
+        return so_far
+    levels = np.floor(gain * (np.arange(256) - 128) + 0.5)  # exact: gains are sixteenths
+    return (128 + levels).astype(np.uint8)[so_far]
+
+
+def span(picture: np.ndarray, so_far: np.ndarray, prediction_gain: float = 1.0) -> int:
     """Grey levels from the least to the largest residual, at least 1."""
     low, high = 0, 0
     for rows in range(0, len(picture), _ROWS):
-        levels = picture[rows : rows + _ROWS].astype(np.int16) - so_far[rows : rows + _ROWS]
+        base = prediction(so_far[rows : rows + _ROWS], prediction_gain)
+        levels = picture[rows : rows + _ROWS].astype(np.int16) - base
         low, high = min(low, int(levels.min())), max(high, int(levels.max()))
     return max(high - low, 1)
 
@@ -118,51 +132,66 @@ def encode(
     gains = object_weights.unpack_gains(weights, 0)[0] if weights else None
 
     def residual_of(tile: Tile) -> np.ndarray:
-        levels = picture[tile].astype(np.float32) - so_far[tile]
+        base = prediction(so_far[tile], settings.prediction_gain)
+        levels = picture[tile].astype(np.float32) - base
         return levels if gains is None else levels * _mask(labels, gains, tile)
 
     if settings.mapping == "min_max":
         low, high = _extremes(map(residual_of, pieces))
+        high = max(high, low + 1)
         qp, gain = settings.quantiser((high - low) / quality_span)
         packed = _RANGE.pack(low, low + math.ceil((high - low) / gain))
     else:
-        # 10 bits: two codes a grey level instead of their natural four, so that no level is clipped.
-        step = 1 if settings.bits == 8 else 0.5
+        step = 1.0
+        if settings.bits == 10:
+            # Four codes a grey level are natural; where they would clip a level, two reach all that there are.
+            low, high = _extremes(map(residual_of, pieces))
+            step = 0.25 if -128 <= low and high <= 127 else 0.5
         qp, gain = settings.quantiser(step * (1 << settings.bits - 8))
         packed = _STEP.pack(round(step / gain * _STEP_UNIT))
-    number = MAPPINGS.index(settings.mapping)
-    scale = _scale(number, packed, settings.bits)
+    scale = _scale(settings.mapping, packed, settings.bits)
 
     def coded(piece: Tile) -> bytes:
         codes = scale.to_codes(residual_of(piece), settings.bits)
         return coder.encode(codes, qp, settings.colour, settings.bits)
 
     files = _in_parallel(coded, pieces)
-    head = bytes([number | _WEIGHTED * bool(weights) | _TILED * large]) + packed + weights
+    opening = Opening(settings.mapping, bool(weights), large, settings.prediction_gain)
+    head = opening.pack() + packed + weights
     if large:
         head += bytes([LOG2_TILE]) + b"".join(write_varint(len(file)) for file in files[:-1])
     return head + b"".join(files)
 
 
 def decode(
-    payload: bytes, so_far: np.ndarray, labels: np.ndarray | None, decoder: LayerDecoder
+    payload: bytes,
+    so_far: np.ndarray,
+    labels: np.ndarray | None,
+    decoder: LayerDecoder,
+    first: bool = True,
+    enhancer: Enhancer | None = None,
 ) -> np.ndarray:
-    """The picture with this layer added: clip(round(so_far + r̂)), uint8 [H, W, 3].
+    """The picture with this layer added, clip(round(so_far + r̂)), and enhanced where the layer says so.
+
+    Args:
+      payload: the bytes of the layer.
+      so_far: what the layers before give, uint8 [H, W, 3].
+      labels: s, uint8 [H, W] as decoded; None without.
+      decoder: of the BPG files.
+      first: whether it is r1, which alone may take its residual from another `prediction` than `so_far` itself.
+      enhancer: the model's, if it has one.
 
     Raises StreamError for a layer that cannot be, CoderFailed and CoderUnavailable as the decoder does.
     """
     height, width = so_far.shape[:2]
-    if not payload or payload[0] & 0xF >= len(MAPPINGS) or payload[0] > 0x3F:
-        raise StreamError("a residual layer has a mapping this program does not know")
-    number, position = payload[0] & 0xF, 1
-    position += (_RANGE if MAPPINGS[number] == "min_max" else _STEP).size
-    packed = payload[1:position]
+    opening, start = read_opening(payload)
+    _check_context(opening, first, labels, enhancer)
+    position = start + _range_of(opening.mapping).size
+    packed = payload[start:position]
     gains = None
-    if payload[0] & _WEIGHTED:
-        if labels is None:
-            raise StreamError("a residual layer is weighted by labels, and the stream has none")
+    if opening.weighted:
         gains, position = object_weights.unpack_gains(payload, position)
-    if payload[0] & _TILED:
+    if opening.tiled:
         pieces, files = _tiled_files(payload, position, height, width)
     else:
         pieces, files = tiles(height, width, max(height, width)), [payload[position:]]
@@ -172,44 +201,46 @@ def decode(
         tile, file = job
         codes = decoder.decode(file, so_far[tile].shape)
         bits = 8 if codes.dtype == np.uint8 else 10
-        levels = _scale(number, packed, bits).to_levels(codes)
+        levels = _scale(opening.mapping, packed, bits).to_levels(codes)
         if gains is not None:
             levels /= _mask(labels, gains, tile)
-        picture[tile] = np.clip(np.round(so_far[tile] + levels), 0, 255).astype(np.uint8)
+        base = prediction(so_far[tile], opening.prediction_gain)
+        picture[tile] = np.clip(np.round(base + levels), 0, 255).astype(np.uint8)
 
     _in_parallel(add, list(zip(pieces, files, strict=True)))
+    if enhancer is not None and opening.strength is not None:
+        return enhancer(picture, labels, opening.strength)
     return picture
 
 
-def decode_all(
-    header: Header,
-    layers: Mapping[str, bytes],
-    coarse: np.ndarray,
-    labels: np.ndarray | None,
-    codecs: str,
-    programs: Mapping[str, str] | None,
-) -> np.ndarray | None:
-    """x̂ from x', s and the residual layers among `layers`; None where there are none. Raises as `Codec.decode`."""
-    picture = None
-    for layer in header.layers:
-        if layer.kind == "r" and layer.name in layers:
-            so_far = coarse if picture is None else picture
-            decoder = decoder_for(layer.coder, codecs, programs)
-            picture = decode(layers[layer.name], so_far, labels, decoder)
-    return picture
+def _check_context(
+    opening: Opening, first: bool, labels: np.ndarray | None, enhancer: Enhancer | None
+) -> None:
+    """Raises StreamError for a layer that asks for what its stream or model does not have."""
+    if opening.weighted and labels is None:
+        raise StreamError("a residual layer is weighted by labels, and the stream has none")
+    if opening.prediction_gain != 1 and not first:
+        raise StreamError("a residual layer after the first declares a prediction gain")
+    if opening.strength is not None and enhancer is None:
+        raise StreamError(
+            "the picture is to be enhanced by a network that this model does not have: give a model directory with it"
+        )
 
 
 def _extremes(residuals: Iterable[np.ndarray]) -> tuple[int, int]:
-    """The whole levels that enclose all of a residual, not the same."""
+    """The whole levels that enclose all of a residual."""
     pairs = [(math.floor(levels.min()), math.ceil(levels.max())) for levels in residuals]
-    low, high = min(low for low, _ in pairs), max(high for _, high in pairs)
-    return low, max(high, low + 1)
+    return min(low for low, _ in pairs), max(high for _, high in pairs)
 
 
-def _scale(number: int, packed: bytes, bits: int) -> Scale:
+def _range_of(mapping: str) -> struct.Struct:
+    return _RANGE if mapping == "min_max" else _STEP
+
+
+def _scale(mapping: str, packed: bytes, bits: int) -> Scale:
     """What the layer's range bytes mean for codes of so many bits. Raises StreamError for none or an empty range."""
     try:
-        if MAPPINGS[number] == "min_max":
+        if mapping == "min_max":
             low, high = _RANGE.unpack(packed)
             if low >= high:
                 raise StreamError(f"a residual layer declares a range of {low} to {high}")

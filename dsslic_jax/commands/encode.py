@@ -55,6 +55,9 @@ def _add_layer_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave the label map out; the decoder makes it from the compact image",
     )
+    labels.add_argument(
+        "--auto-labels", action="store_true", help="leave the label map out where it does not pay"
+    )
     parser.add_argument(
         "--label-loss",
         type=_share,
@@ -62,10 +65,27 @@ def _add_layer_options(parser: argparse.ArgumentParser) -> None:
         help="share of pixels whose label may change as small regions are merged",
     )
     parser.add_argument(
+        "--label-scale",
+        type=int,
+        choices=(1, 2, 4, 8, 16, 32),
+        help="send one label for each block of so many pixels a side",
+    )
+    parser.add_argument(
         "--weights", metavar="person=4,sky=0.25", help="quality by object: an error counts so often"
     )
     parser.add_argument("--compact-step", type=int, help="grey levels of c; 1 is lossless")
     parser.add_argument("--residual", choices=("min_max", "centred"), help="how it is mapped")
+    parser.add_argument(
+        "--prediction-gain",
+        type=_gain,
+        metavar="0..1|auto",
+        help="how much of the prediction is subtracted, in sixteenths; auto: tried",
+    )
+    parser.add_argument(
+        "--enhance",
+        choices=("auto", "off"),
+        help="by the model's network, if it has one (default: auto)",
+    )
     parser.add_argument("--residual-bits", type=int, choices=(8, 10))
     parser.add_argument("--residual-colour", choices=("ycbcr444", "ycbcr420", "rgb444"))
 
@@ -137,7 +157,11 @@ def _encode_folder(options: argparse.Namespace) -> None:
 def _settings(options: argparse.Namespace, codec: Codec) -> Any:
     from dsslic_jax.codec.settings import coding_settings
 
-    labels = "none" if options.no_labels else "decoder" if options.labels_at_decoder else None
+    chosen = {
+        "none": options.no_labels,
+        "decoder": options.labels_at_decoder,
+        "auto": options.auto_labels,
+    }
     return coding_settings(
         codec.bundle.coding,
         codecs=options.codecs,
@@ -145,10 +169,13 @@ def _settings(options: argparse.Namespace, codec: Codec) -> Any:
         target_bits_per_pixel=options.target_bpp,
         target_psnr_db=options.target_psnr,
         layers=options.layers,
-        labels=labels,
+        labels=next((name for name in chosen if chosen[name]), None),
+        label_scale=options.label_scale,
         label_loss=options.label_loss,
         weights=options.weights,
         compact_step=options.compact_step,
+        prediction_gain=options.prediction_gain,
+        enhance=options.enhance,
         residual=options.residual,
         residual_bits=options.residual_bits,
         residual_colour=options.residual_colour,
@@ -157,6 +184,13 @@ def _settings(options: argparse.Namespace, codec: Codec) -> Any:
 
 def _source_options(options: argparse.Namespace) -> dict[str, Any]:
     return {"alpha": options.alpha, "deep": options.deep, "metadata": options.metadata}
+
+
+def _gain(text: str) -> float | str:
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor auto") from error
 
 
 def _share(text: str) -> float:

@@ -29,7 +29,8 @@ def print_info(data: bytes, as_json: bool) -> None:
     areas = {}
     if "s" in whole:
         counts, _ = read_counts(whole["s"], header)
-        areas = {header.classes.names[i]: n / pixels for i, n in counts.items()}
+        samples = sum(counts.values())
+        areas = {header.classes.names[i]: n / samples for i, n in counts.items()}
     described = {
         "width": header.width,
         "height": header.height,
@@ -37,6 +38,7 @@ def print_info(data: bytes, as_json: bool) -> None:
         "classes": header.classes.name,
         "areas": dict(sorted(areas.items(), key=lambda item: -item[1])),
         "labels_at_decoder": header.labels_at_decoder,
+        "label_scale": header.label_scale,
         "alpha": header.alpha,
         "colour": header.colour,
         "model": header.fingerprint.hex(),

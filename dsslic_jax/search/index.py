@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from dsslic_jax.classes import (
     class_table_json,
     parse_class_table,
 )
+from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_shape
 from dsslic_jax.errors import DataError, DsslicError
 from dsslic_jax.files import MAX_PIXELS
 from dsslic_jax.printable import printable
@@ -197,7 +199,7 @@ class Index:
             sound = type(width) is int and width > 0 and type(height) is int and height > 0
             sound = sound and width * height <= MAX_PIXELS and type(fingerprint) is bytes
             if pixels is not None:
-                sound = sound and sum(pixels.values()) == width * height
+                sound = sound and sum(pixels.values()) in _whole_blocks(width, height)
                 sound = sound and all(0 <= i < table.num_classes for i in pixels)
                 sound = sound and all(type(n) is int and n > 0 for n in pixels.values())
         except (TypeError, ValueError, AttributeError, RecursionError, DsslicError) as error:
@@ -227,6 +229,11 @@ class Index:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                 raise self._foreign() from error
             raise self._damaged(error) from error
+
+
+def _whole_blocks(width: int, height: int) -> set[int]:
+    """What the pixels of an entry may sum to: those of whole blocks that cover the picture, at any label scale."""
+    return {scale**2 * math.prod(coarse_shape(height, width, scale)) for scale in LABEL_SCALES}
 
 
 def _stored_time(mtime_ns: int) -> int:

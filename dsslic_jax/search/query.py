@@ -65,7 +65,7 @@ class Query:
         if entry.pixels is None:
             self._without_labels += 1
             return None
-        pixels, total = entry.pixels, entry.width * entry.height
+        pixels, total = entry.pixels, sum(entry.pixels.values())
         if self._region is not None:
             inside = self._region.pixels(entry.width, entry.height)
             if not self._can_hold(_areas(ids, pixels, total - inside), inside):

@@ -31,12 +31,18 @@ class Entry:
     height: int
     classes: ClassTable
     fingerprint: bytes  # of the model that decodes it
-    pixels: Mapping[int, int] | None  # of each class id present; None where the file has no labels
+    # Of each class id present; None where the file has no labels. Blocks of a label scale above 1 count whole, also
+    # where the border cuts them.
+    pixels: Mapping[int, int] | None
 
 
 def read_entry(path: str) -> Entry:
     """Reads the entry of a file. Raises StreamError for what is no sound stream up to layer s, OSError."""
     header, payload, status = _read(path)
+    pixels = None
+    if payload is not None:
+        samples, _ = read_counts(payload, header)
+        pixels = {i: n * header.label_scale**2 for i, n in samples.items()}
     return Entry(
         path=path,
         size=status.st_size,
@@ -45,7 +51,7 @@ def read_entry(path: str) -> Entry:
         height=header.height,
         classes=header.classes,
         fingerprint=header.fingerprint,
-        pixels=None if payload is None else read_counts(payload, header)[0],
+        pixels=pixels,
     )
 
 

@@ -12,6 +12,7 @@ from dsslic_jax.bundle import Bundle
 from dsslic_jax.classes import UNREGISTERED, class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.label_scale import coarse_labels, repeated
 from dsslic_jax.codec.labels import decode_labels
 from dsslic_jax.errors import (
     ConfigError,
@@ -125,6 +126,33 @@ def test_simpler_labels_are_what_is_coded(encoder: Codec, decoder: Codec) -> Non
     labels[3, 3] = 9 if labels[3, 3] != 9 else 8
     data = encode(encoder, smooth_picture(64, 64), labels, label_loss=0.001)
     np.testing.assert_array_equal(decoder.decode(data).labels, label_map(64, 64))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 50)])
+def test_networks_see_coarse_labels_as_the_decoder_has_them(
+    size: tuple[int, int], encoder: Codec, decoder: Codec
+) -> None:
+    picture, labels = smooth_picture(*size), label_map(*size)
+    labels[:, ::3] = 8
+    data = encode(encoder, picture, labels, label_scale=4, weights="car=8", label_loss=0.01)
+    decoded = decoder.decode(data)
+    assert decoded.header.label_scale == 4
+    assert decoded.labels.shape == size and decoded.labels.max() < 12
+    blocks = repeated(coarse_labels(decoded.labels, 4), 4, *size)
+    np.testing.assert_array_equal(decoded.labels, blocks)
+    # The same map sent whole gives the same pictures.
+    whole = encode(encoder, picture, decoded.labels, weights="car=8")
+    for part in ("compact", "coarse", "picture"):
+        np.testing.assert_array_equal(getattr(decoded, part), getattr(decoder.decode(whole), part))
+
+
+def test_simplifying_is_of_the_coarse_map(encoder: Codec, decoder: Codec) -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    labels[8:16, 8:16] = 3  # one of 64 samples of the coarse map, a 64th of the pixels
+    picture = smooth_picture(64, 64)
+    for loss, kept in ((0.015, 64), (0.016, 0)):
+        data = encode(encoder, picture, labels, label_scale=8, label_loss=loss)
+        assert (decoder.decode(data).labels == 3).sum() == kept
 
 
 def test_weights_reach_the_stream_and_a_class_that_is_none_is_refused(

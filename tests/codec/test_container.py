@@ -73,6 +73,25 @@ def test_every_field_survives(grey: bool, colour: str, table: ClassTable, metada
     assert replace(read, layers=(), size=0) == written
 
 
+@pytest.mark.parametrize("log2_scale", range(6))
+@pytest.mark.parametrize("colour", container.COLOURS)
+def test_the_label_scale_is_in_the_high_bits_of_the_shape(log2_scale: int, colour: str) -> None:
+    written = replace(HEADER, label_scale=1 << log2_scale, colour=colour)
+    stream = container.write(written, LAYERS)
+    assert stream[10] == 3 | container.COLOURS.index(colour) << 4 | log2_scale << 5
+    read = container.read_header(stream)
+    assert replace(read, layers=(), size=0) == written
+    # of 65 rows and 130 columns
+    expected = [(65, 130), (33, 65), (17, 33), (9, 17), (5, 9), (3, 5)][log2_scale]
+    assert read.label_shape == expected
+
+
+def test_a_label_scale_without_labels_is_refused() -> None:
+    stream = container.write(replace(HEADER, label_scale=4), LAYERS[1:])
+    with pytest.raises(StreamError, match="label scale and holds no layer s"):
+        container.read_header(stream)
+
+
 def test_the_largest_header_of_three_layers_is_within_64_bytes_and_16_more_for_each_further() -> (
     None
 ):
@@ -184,7 +203,9 @@ def test_the_largest_size_is_read() -> None:
         ({6: 0x80, 7: 1}, "impossible number"),  # a leading zero group
         ({9: 99}, "class table 99"),
         ({10: 7}, "alpha 2\\*\\*7"),
-        ({10: 0x23}, "colour 2"),
+        ({10: 0xC3}, "label scale 2\\*\\*6"),
+        ({10: 0xE3}, "label scale 2\\*\\*7"),
+        ({10: 0x0F}, "alpha 2\\*\\*15"),
         ({19: 0}, "not s, c, r1"),
         ({19: 2}, "damaged"),  # the checksum is then looked for where the third layer stands
         ({20: 1 << 5 | 1}, "not s, c, r1"),

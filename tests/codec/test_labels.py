@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from dsslic_jax.classes import class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_labels, repeated
 from dsslic_jax.codec.labels import (
     count_labels,
     decode_label_layer,
@@ -25,11 +28,13 @@ MAP[5:9, 3:13], MAP[19, 29] = 7, 182  # 40 pixels, and 1 void
 
 
 def header_of(
-    labels: np.ndarray, coder: str = "jxl", table: str = "coco_stuff"
+    labels: np.ndarray, coder: str = "jxl", table: str = "coco_stuff", label_scale: int = 1
 ) -> container.Header:
     height, width = labels.shape
     layer = container.Layer("s", coder, 0, 0)
-    return container.Header(width, height, class_table(table), 8, bytes(8), (layer,))
+    return container.Header(
+        width, height, class_table(table), 8, bytes(8), (layer,), label_scale=label_scale
+    )
 
 
 def test_the_layer_opens_with_the_documented_counts() -> None:
@@ -121,6 +126,62 @@ def test_a_coder_that_loses_a_label_silently_is_caught_while_encoding() -> None:
 
     with pytest.raises(CoderFailed, match="did not give back"):
         encode_label_layer(MAP, Lossy())
+
+
+SIZES = [(1, 1), (7, 5), (33, 50), (1, 300), (300, 1), (520, 9)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scale", LABEL_SCALES)
+def test_a_coarse_map_has_the_most_frequent_label_of_each_block(
+    scale: int, size: tuple[int, int]
+) -> None:
+    labels = np.random.default_rng(scale).integers(0, 4, size).astype(np.uint8) * 50
+    expected = [
+        [
+            np.bincount(labels[y : y + scale, x : x + scale].ravel()).argmax()  # the lowest of ties
+            for x in range(0, size[1], scale)
+        ]
+        for y in range(0, size[0], scale)
+    ]
+    np.testing.assert_array_equal(coarse_labels(labels, scale), expected)
+
+
+def test_a_tie_goes_to_the_lowest_id_and_border_blocks_count_what_they_have() -> None:
+    labels = np.array([[9, 9, 3], [2, 2, 7], [5, 4, 6]], np.uint8)
+    np.testing.assert_array_equal(coarse_labels(labels, 2), [[2, 3], [4, 6]])
+    np.testing.assert_array_equal(repeated(np.array([[2, 3], [4, 6]]), 2, 3, 3), [
+        [2, 2, 3], [2, 2, 3], [4, 4, 6],
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scale", LABEL_SCALES)
+def test_a_coarse_layer_decodes_to_blocks_of_the_whole_size(
+    scale: int, size: tuple[int, int]
+) -> None:
+    labels = np.random.default_rng(scale).integers(0, 183, size).astype(np.uint8)
+    coarse = coarse_labels(labels, scale)
+    header = header_of(labels, label_scale=scale)
+    payload = encode_label_layer(coarse, Jxl())
+    decoded = decode_label_layer(header, payload, "embedded", None)
+    rows, columns = np.indices(size) // scale
+    np.testing.assert_array_equal(decoded, coarse[rows, columns])
+    counts, _ = read_counts(payload, header)
+    assert sum(counts.values()) == coarse.size
+    one_class = decode_label_layer(header, bytes([0, 7]), "embedded", None)
+    np.testing.assert_array_equal(one_class, np.full(size, 7))
+
+
+@pytest.mark.parametrize("size", [(1, 1 << 22), (1 << 22, 1)])
+def test_repeating_takes_no_more_than_twice_the_map_s_size(size: tuple[int, int]) -> None:
+    coarse = coarse_labels(np.zeros(size, np.uint8), 32)
+    tracemalloc.start()
+    try:
+        assert repeated(coarse, 32, *size).shape == size
+        assert tracemalloc.get_traced_memory()[1] < 3 * (1 << 22)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_stream_without_labels_says_so() -> None:

@@ -67,6 +67,11 @@ def test_layers_are_twenty_apart_or_share_the_quality(qualities: list[float]) ->
         ({"residual_bits": 9}, "residual_bits must be one of 8, 10"),
         ({"labels": "some"}, "coding.labels"),
         ({"label_loss": 1.0}, "label_loss"),
+        ({"prediction_gain": 1.5}, "prediction_gain is 0 to 1 in sixteenths"),
+        ({"prediction_gain": 0.3}, "in sixteenths"),
+        ({"prediction_gain": "best"}, "not 'best'"),
+        ({"label_scale": 3}, "label_scale must be one of 1, 2, 4, 8, 16, 32"),
+        ({"label_scale": 8, "labels": "none"}, "label_scale is of labels that are sent"),
         ({"target_psnr_db": -1.0}, "above zero"),
         ({"target_psnr_db": 30.0, "target_bits_per_pixel": 1.0}, "not both"),
         ({"weights": "car=2", "labels": "none"}, "need labels"),
@@ -76,6 +81,12 @@ def test_layers_are_twenty_apart_or_share_the_quality(qualities: list[float]) ->
 def test_settings_that_cannot_be_are_refused(chosen: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         coding_settings({"quality": 20}, **chosen)
+
+
+def test_the_models_label_scale_means_nothing_where_labels_are_not_sent() -> None:
+    own = {"label_scale": 8}
+    assert coding_settings(own).label_scale == 8
+    assert coding_settings(own, labels="none").label_scale == 1
 
 
 def test_what_is_not_chosen_is_the_models() -> None:

@@ -117,11 +117,70 @@ def test_quality_is_a_quantiser_and_a_gain(
     assert made == (qp, pytest.approx(gain))
 
 
-def test_ten_bits_are_quantised_six_steps_finer() -> None:
-    coder = Exact()
-    for bits, qp in ((8, 20), (10, 14)):  # two codes a level instead of their natural four
-        coded(GREY, GREY, None, ResidualSettings(100 * (1 - 20 / 51), "centred", bits), coder)
-        assert coder.seen[1] == qp
+@pytest.mark.parametrize(
+    ("extremes", "per_level", "qp"),
+    [((0, 0), 4, 20), ((-128, 127), 4, 20), ((-129, 0), 2, 14), ((0, 128), 2, 14)],
+)
+def test_ten_bits_take_four_codes_a_level_or_two_finer_ones_where_four_would_clip(
+    extremes: tuple[int, int], per_level: int, qp: int
+) -> None:
+    coder, picture, so_far = Exact(), GREY.copy(), GREY.copy()
+    for column, level in enumerate(extremes):
+        picture[0, column], so_far[0, column] = max(level, 0), max(-level, 0)
+    how = ResidualSettings(100 * (1 - 20 / 51), "centred", 10)
+    payload = coded(picture, so_far, None, how, coder)
+    assert payload[1:3] == struct.pack("<H", 4096 // per_level)
+    codes = coder.seen[0]
+    assert coder.seen[1] == qp
+    assert [codes[0, i, 0] for i in (0, 1)] == [512 + per_level * level for level in extremes]
+    np.testing.assert_array_equal(residual.decode(payload, so_far, None, coder), picture)
+
+
+# Prediction gain
+
+
+def test_the_prediction_by_hand() -> None:
+    so_far = np.array([0, 1, 100, 128, 131, 255], np.uint8)
+    assert residual.prediction(so_far, 0).tolist() == [128] * 6
+    # 64, 64.5, 114, 128, 129.5, 191.5
+    assert residual.prediction(so_far, 0.5).tolist() == [64, 65, 114, 128, 130, 192]
+    # 120, 120.0625, 126.25, 128, 128.1875, 135.9375
+    assert residual.prediction(so_far, 1 / 16).tolist() == [120, 120, 126, 128, 128, 136]
+    assert residual.prediction(so_far, 1) is so_far
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_gain_nought_codes_the_picture_itself(bits: int) -> None:
+    picture, so_far, coder = smooth_picture(33, 50), smooth_picture(33, 50, seed=1), Exact()
+    how = replace(FINE, mapping="centred", bits=bits, prediction_gain=0.0)
+    payload = coded(picture, so_far, None, how, coder)
+    assert payload[:4] == bytes([128 | 1, 0]) + struct.pack("<H", {8: 4096, 10: 1024}[bits])
+    np.testing.assert_array_equal(coder.seen[0], picture.astype(int) * (1 << bits - 8))
+    np.testing.assert_array_equal(residual.decode(payload, so_far, None, coder), picture)
+    plain = replace(how, prediction_gain=1.0)
+    grey = np.full_like(picture, 128)
+    assert coded(picture, grey, None, plain, coder)[1:] == payload[2:]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 50)])
+@pytest.mark.parametrize("mapping", ["min_max", "centred"])
+@pytest.mark.parametrize("gain", [0.0, 5 / 16, 0.5, 15 / 16])
+def test_a_part_of_the_prediction_comes_back(
+    gain: float, mapping: str, size: tuple[int, int]
+) -> None:
+    picture, so_far = smooth_picture(*size), smooth_picture(*size, seed=1)
+    how = replace(FINE, mapping=mapping, bits=10, prediction_gain=gain)
+    payload = coded(picture, so_far, None, how, EmbeddedBpg())
+    assert payload[1] == gain * 16
+    made = residual.decode(payload, so_far, None, EmbeddedBpg())
+    assert np.abs(made.astype(int) - picture).mean() < 1
+
+
+def test_the_span_is_of_what_is_left_after_the_gain() -> None:
+    picture, so_far = np.full((9, 4, 3), 100, np.uint8), np.full((9, 4, 3), 28, np.uint8)
+    picture[0] = 120  # 72 and 92 above x', 22 and 42 above 78
+    assert residual.span(picture, so_far) == 92
+    assert residual.span(picture, so_far, 0.5) == 42
 
 
 @pytest.mark.parametrize("mapping", ["min_max", "centred"])
@@ -297,7 +356,16 @@ def test_damaged_tile_tables_are_refused() -> None:
     [
         (b"", "mapping this program does not know"),
         (b"\2", "mapping this program does not know"),
-        (b"\x40", "mapping this program does not know"),
+        (b"\x42\1", "mapping this program does not know"),
+        (b"\x40", "cut short inside its opening"),
+        (b"\x80", "cut short inside its opening"),
+        (b"\xc1\x08", "cut short inside its opening"),
+        (b"\x80\x10\0\0\1\0", "prediction gain of 16/16"),
+        (b"\x81\xff\0\1", "prediction gain of 255/16"),
+        (b"\x40\0\0\0\1\0", "enhancement of no strength"),
+        (b"\xc1\x08\0\0\x10", "enhancement of no strength"),
+        (b"\xc1\x08\1\0\x10", "network that this model does not have"),
+        (b"\x80\1\0\0", "too short"),
         (b"\0\0", "too short|impossible"),
         (b"\0" + struct.pack("<hh", 5, 5), "range of 5 to 5"),
         (b"\1\0\0", "step of zero"),
@@ -313,6 +381,13 @@ def test_residual_layers_that_cannot_be_are_refused(payload: bytes, message: str
 
     with pytest.raises(StreamError, match=message):
         residual.decode(payload, GREY, np.zeros((40, 56), np.uint8), Anything())
+
+
+def test_a_later_layer_has_no_prediction_gain() -> None:
+    payload = coded(GREY, GREY, None, replace(FINE, prediction_gain=0.5), Exact())
+    residual.decode(payload, GREY, None, Exact())
+    with pytest.raises(StreamError, match="after the first declares a prediction gain"):
+        residual.decode(payload, GREY, None, Exact(), first=False)
 
 
 def test_scale_maps_there_and_back_by_hand() -> None:

@@ -91,6 +91,19 @@ def test_settings_and_label_sources_come_before_the_models_own_choices(
     assert "s" not in codec.layer_lengths(codec.encode(picture_of(*SIZE), None, "none", 10))
 
 
+def test_a_label_scale_of_the_models_own_is_for_labels_that_are_sent(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    own = {**tiny_bundle.coding, "label_scale": 8}
+    bundles.save(replace(tiny_bundle, coding=own), tmp_path / "model")
+    codec = Dsslic("dsslic", tmp_path / "model", "embedded", {})
+    sent, none = (
+        codec.encode(picture_of(*SIZE), None, source, 10) for source in ("segnet", "none")
+    )
+    scales = [container.read_header(data).label_scale for data in (sent, none)]
+    assert scales == [8, 1]
+
+
 def test_the_version_tells_models_apart_that_only_encoders_can(
     tiny_model: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:

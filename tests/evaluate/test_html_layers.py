@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from dsslic_jax import bundle
 from dsslic_jax.cli import main
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.container import layer_lengths
+from dsslic_jax.codec.container import layer_lengths, read_header, read_layers
+from dsslic_jax.codec.residual_opening import read_opening
 from dsslic_jax.errors import StreamError
 from dsslic_jax.evaluate.html.coded_files import CodedFile
 from dsslic_jax.evaluate.html.decoding import Decoder
+from dsslic_jax.evaluate.html.inspect_page import inspect_page
 from dsslic_jax.evaluate.html.run_data import read_run
 from tests.evaluate.folders import read_csv
 from tests.evaluate.html_runs import SmallRun, data_of, make_run, pixels_of, write_page
@@ -124,6 +128,31 @@ def test_streams_that_share_their_first_layers_decode_as_the_codec_decodes_them(
         assert np.array_equal(decoder.picture(file), expected.picture)
         assert decoder.layers(file).header == expected.header
     assert calls == [file.stream.read_bytes() for file in files[:2]]  # once for each picture
+
+
+def test_enhanced_streams_of_coarse_labels_are_shown_like_others(
+    layered_run: SmallRun, tiny_model: Path, tmp_path: Path
+) -> None:
+    def blur(picture: np.ndarray, labels: np.ndarray | None, strength: int) -> np.ndarray:
+        return uniform_filter(picture, (3, 3, 1), mode="nearest")
+
+    codec = Codec(bundle.load(tiny_model), enhancer=blur)
+    rows, columns = np.indices((64, 64))
+    picture = np.stack([rows, columns, rows + columns], -1).astype(np.uint8)  # as smooth as blurred
+    decoder = Decoder(lambda _: codec, {})
+    file = next(file for file in read_run(layered_run.folder).files if file.codec == "dsslic")
+    for quality in (20.0, 40.0):
+        settings = replace(codec.settings, label_scale=8, prediction_gain=0.5, quality=quality)
+        data = codec.encode(picture, None, settings)
+        payloads = read_layers(data, read_header(data))
+        assert read_opening(payloads["r1"])[0].strength
+        stream = tmp_path / f"{quality}.dsslic"
+        stream.write_bytes(data)
+        changed = CodedFile(**{**vars(file), "stream": stream})
+        assert np.array_equal(decoder.picture(changed), codec.decode(data).picture)
+    (view,) = data_of(inspect_page("a.dsslic", data, codec))["layers"]
+    assert view["views"][0]["note"] == "label map, layer s, one label for each 8 × 8 pixels"
+    assert sum(found["share"] for found in view["classes"]) == pytest.approx(1)
 
 
 def test_a_stream_that_is_cut_is_told_by_its_name(layered_run: SmallRun, tmp_path: Path) -> None:

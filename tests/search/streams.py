@@ -10,6 +10,7 @@ import numpy as np
 from dsslic_jax.classes import UNREGISTERED, ClassTable, class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.codec.label_scale import coarse_labels
 from dsslic_jax.codec.labels import encode_label_layer
 
 CAMVID = class_table("camvid")  # 0 Sky, 1 Building, 3 Road, 5 Tree, 8 Car, 9 Pedestrian, …
@@ -34,11 +35,17 @@ def stream(
     labels: np.ndarray | None,
     table: ClassTable = CAMVID,
     metadata: Mapping[str, bytes] | None = None,
+    label_scale: int = 1,
 ) -> bytes:
     """A whole stream with this label map, or one of 10x10 pixels without any."""
     height, width = (10, 10) if labels is None else labels.shape
-    header = container.Header(width, height, table, 8, b"modelsum", metadata=metadata or {})
-    layer_s = [] if labels is None else [("s", "jxl", encode_label_layer(labels, Jxl()))]
+    header = container.Header(
+        width, height, table, 8, b"modelsum", metadata=metadata or {}, label_scale=label_scale
+    )
+    layer_s = []
+    if labels is not None:
+        payload = encode_label_layer(coarse_labels(labels, label_scale), Jxl())
+        layer_s = [("s", "jxl", payload)]
     return container.write(header, [*layer_s, *REST])
 
 

@@ -282,6 +282,22 @@ def test_maps_are_decoded_only_where_the_whole_picture_leaves_it_open(
         assert set(decoded) == expected, expression
 
 
+def test_coarse_maps_match_by_the_shares_of_their_samples(run: Run) -> None:
+    """Of 6x10 pixels in blocks of 4x4: six samples, of which one is of cars, at the lower right, where 2x2 remain."""
+    labels = np.zeros((6, 10), np.uint8)
+    labels[4:, 8:] = CAR
+    Path("a.dsslic").write_bytes(stream(labels, label_scale=4))
+    (found,) = json.loads(run("car", "a.dsslic", "--json")[0])
+    assert (found["width"], found["height"]) == (10, 6)
+    assert found["classes"] == {"Sky": 5 / 6, "Car": 1 / 6}
+    assert names(run("car > 16%", "a.dsslic")) == ["a"]
+    assert names(run("car > 17%", "a.dsslic")) == []
+    # Inside a region the pixels of the picture count: 4 cars of the right half's 30, none in the upper half.
+    (found,) = json.loads(run("car", "a.dsslic", "--json", "--region", "50,0,100,100")[0])
+    assert found["classes"] == {"Sky": 26 / 30, "Car": 4 / 30}
+    assert names(run("car", "a.dsslic", "--region", "0,0,100,50")) == []
+
+
 def test_a_map_that_is_not_what_layer_s_says_is_named(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

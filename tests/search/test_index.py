@@ -18,7 +18,7 @@ from dsslic_jax.search.finding import find_files
 from dsslic_jax.search.index import Index
 from dsslic_jax.search.reading import Entry, read_entry
 from tests.conftest import ROOT
-from tests.search.streams import CAR, MSRC, ROAD, SKY, own_table, save
+from tests.search.streams import CAR, MSRC, ROAD, SKY, map_of, own_table, save, stream
 
 Areas = dict[str, dict[int, int] | None]
 
@@ -75,6 +75,13 @@ ALL: Areas = {
     "none.dsslic": None,
     "own.dsslic": {1: 100},
 }
+
+
+def test_coarse_maps_are_remembered_like_others(search: Search) -> None:
+    path = search.folder / "coarse.dsslic"
+    path.write_bytes(stream(map_of({SKY: 30}), label_scale=4))
+    for read in ([path.name], []):
+        assert search.areas(path) == {path.name: {SKY: 48}} and search.read == read
 
 
 def test_files_are_read_once(search: Search) -> None:

@@ -29,6 +29,16 @@ def test_an_entry_is_what_the_file_holds(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_label_map(entry), map_of({SKY: 60, CAR: 140}))
 
 
+@pytest.mark.parametrize("scale", [2, 32])
+def test_the_pixels_of_a_coarse_map_are_those_of_whole_blocks(tmp_path: Path, scale: int) -> None:
+    path = tmp_path / "a.dsslic"
+    path.write_bytes(stream(map_of({SKY: 30}), label_scale=scale))  # 3 rows of 10
+    entry = read_entry(str(path))
+    assert (entry.width, entry.height) == (10, 3)
+    assert entry.pixels == {SKY: {2: 40, 32: 1024}[scale]}
+    assert read_label_map(entry).shape == (3, 10)
+
+
 def test_a_file_without_labels_says_so_and_not_that_classes_are_absent(tmp_path: Path) -> None:
     entry = read_entry(str(save(tmp_path / "a.dsslic", None)))
     assert entry.pixels is None and entry.classes == CAMVID

@@ -20,7 +20,7 @@ from dsslic_jax.codec import container
 from dsslic_jax.codec.coders import coder_set
 from dsslic_jax.codec.jxl import Jxl
 from dsslic_jax.codec.programs import find_program
-from dsslic_jax.codec.settings import CodingSettings, coding_settings
+from dsslic_jax.codec.settings import LABELS_NOT_SENT, CodingSettings, coding_settings
 from dsslic_jax.errors import CoderFailed, ConfigError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.bpg import x265_version
 from dsslic_jax.evaluate.codecs.codec import SettingRange
@@ -126,6 +126,7 @@ class Dsslic:
         settings = replace(
             self._own,
             labels=kind,
+            label_scale=1 if kind in LABELS_NOT_SENT else self._own.label_scale,
             quality=quality,
             target_bits_per_pixel=None,
             target_psnr_db=None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsslic_jax.codec import container, residual
+from dsslic_jax.codec import container, residual_layers
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
@@ -85,8 +85,14 @@ class Decoder:
             self._keep(key, decoded)
             return decoded
         assert known.coarse is not None
-        picture = residual.decode_all(
-            header, payloads, known.coarse, known.labels, "embedded", self._programs
+        picture = residual_layers.decode_all(
+            header,
+            payloads,
+            known.coarse,
+            known.labels,
+            "embedded",
+            self._programs,
+            self.codec(header.fingerprint).enhancer,
         )
         return replace(known, header=header, upto=header.layers[-1].name, picture=picture)
 
@@ -108,7 +114,8 @@ class Decoder:
 
 def _what_coarse_depends_on(header: container.Header, payloads: Mapping[str, bytes]) -> bytes:
     digest = hashlib.sha256(header.fingerprint)
-    digest.update(f"{header.width}x{header.height} {header.labels_at_decoder}".encode())
+    shape = f"{header.width}x{header.height} {header.label_scale} {header.labels_at_decoder}"
+    digest.update(shape.encode())
     for name in ("s", "c"):
         digest.update(hashlib.sha256(payloads.get(name, b"")).digest())
     return digest.digest()

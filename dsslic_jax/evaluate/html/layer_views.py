@@ -92,6 +92,8 @@ def _labels_view(
     small = np.ascontiguousarray(labels[::step, ::step])
     url = page.put(palette_png(small, decoded.header.classes.palette), "image/png")
     origin = "made by the decoder from c" if decoded.header.labels_at_decoder else "layer s"
+    if (scale := decoded.header.label_scale) > 1:
+        origin += f", one label for each {scale} × {scale} pixels"
     return {
         "name": "s",
         "note": f"label map, {origin}",

@@ -114,7 +114,7 @@ class _PairCoder:
         elif codec.settings.labels != "none":
             labels = codec.segment(picture)  # once for all qualities
         for strength in self._missing(job):
-            settings = replace(codec.settings, quality=self.qualities[strength])
+            settings = replace(codec.settings, quality=self.qualities[strength], enhance="off")
             decoded = codec.decode(codec.encode(picture, labels, settings))
             assert decoded.finest is not None
             if decoded.labels is not None:

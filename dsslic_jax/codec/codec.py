@@ -190,8 +190,10 @@ class Codec:
         if settings.labels == "sent":
             payloads.append(("s", coders.labels.name, encode_label_layer(sent, coders.labels)))
         compact = self._predictor.compress(labels, picture, self._progress)
-        payload, compact = compact_layer.encode(compact, settings.compact_step, coders.compact)
-        payloads.append(("c", coders.compact.name, payload))
+        name, payload, compact = compact_layer.encode(
+            compact, settings.compact_step, coders.compact
+        )
+        payloads.append(("c", name, payload))
         if settings.labels == "decoder":
             labels = self._labels_from(compact, height, width)
         coarse = self._predictor.predict(labels, compact, self._progress)
@@ -268,8 +270,7 @@ class Codec:
 
     def _constant_labels(self, height: int, width: int) -> np.ndarray:
         """What networks are given that want labels where there are none: all void, or class 0 in a table without."""
-        void_ids = self.bundle.classes.void_ids or (0,)
-        return np.full((height, width), void_ids[0], np.uint8)
+        return np.full((height, width), self.bundle.classes.unlabelled_id, np.uint8)
 
     def _fingerprint(self, labels_at_decoder: bool) -> bytes:
         return self.bundle.fingerprint_with_segnet if labels_at_decoder else self.bundle.fingerprint

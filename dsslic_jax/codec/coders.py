@@ -2,7 +2,7 @@
 
 | set      | label map s         | compact image c | residual r |
 |----------|---------------------|-----------------|------------|
-| embedded | context coder, ours | JPEG XL         | BPG written and read with PyAV |
+| embedded | context coder, ours | JPEG XL, or the context coder where it takes less | BPG written and read with PyAV |
 | external | FLIF -N             | FLIF            | bpgenc and bpgdec |
 
 "embedded" needs pip packages only. "external" runs the programs of the paper. Both BPG coders take
@@ -61,10 +61,10 @@ class LossyCoder(LayerDecoder, Protocol):
 
 @dataclass(frozen=True)
 class CoderSet:
-    """One coder for each layer, in stream order."""
+    """Coders for each layer, in stream order; of those for c the one that takes least is used."""
 
     labels: LosslessCoder
-    compact: LosslessCoder
+    compact: tuple[LosslessCoder, ...]
     residual: LossyCoder
 
 
@@ -77,11 +77,12 @@ def coder_set(codecs: str, programs: Mapping[str, str] | None = None) -> CoderSe
     """
     _check_codecs(codecs)
     if codecs == "embedded":
-        return CoderSet(labels=LabelCoder(), compact=Jxl(), residual=EmbeddedBpg())
+        context = LabelCoder()
+        return CoderSet(labels=context, compact=(Jxl(), context), residual=EmbeddedBpg())
     flif = ExternalFlif(programs)
     bpg = ExternalBpg(programs)
     bpg.check_encoder()
-    return CoderSet(labels=flif, compact=flif, residual=bpg)
+    return CoderSet(labels=flif, compact=(flif,), residual=bpg)
 
 
 def decoder_for(name: str, codecs: str, programs: Mapping[str, str] | None = None) -> LayerDecoder:

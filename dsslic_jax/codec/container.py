@@ -31,7 +31,7 @@ MAX_EXTENSION_BYTES = 1 << 20  # of the metadata together
 COLOURS = ("rgb", "ycbcr")  # of the networks
 CODER_IDS = {"flif": 1, "jxl": 2, "context": 3, "bpg": 16}
 CODER_NAMES = {number: name for name, number in CODER_IDS.items()}
-LAYER_CODERS = {"s": ("context", "flif", "jxl"), "c": ("flif", "jxl"), "r": ("bpg",)}
+LAYER_CODERS = {"s": ("context", "flif", "jxl"), "c": ("context", "flif", "jxl"), "r": ("bpg",)}
 METADATA_TAGS = {"icc": 2, "exif": 3}
 
 _KINDS = "scr"

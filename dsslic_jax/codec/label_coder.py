@@ -17,9 +17,13 @@ from dsslic_jax.errors import CoderFailed, CoderUnavailable
 if TYPE_CHECKING:
     from dsslic_jax.codec.label_mixing import Model
 
+_PLANES = 3
+
 
 class LabelCoder:
     """Lossless coder, name "context", of maps of any size; any labels will do, ranks 0, 1, … take least.
+
+    Small pictures of few levels do well, too: [H, W, 3] is coded as three maps, one under the other.
 
     The first use in a process takes half a second, on a new machine some seconds: numba compiles.
     """
@@ -27,7 +31,9 @@ class LabelCoder:
     name = "context"
 
     def encode(self, labels: np.ndarray) -> bytes:
-        """Codes uint8 [H, W]. Raises CoderFailed for any other array, CoderUnavailable without numba."""
+        """Codes uint8 [H, W] or [H, W, 3]. Raises CoderFailed for any other array, CoderUnavailable without numba."""
+        if labels.shape[2:] == (_PLANES,):
+            labels = np.concatenate([*np.moveaxis(labels, -1, 0)])
         if labels.ndim != 2 or labels.dtype != np.uint8 or not labels.size:
             raise CoderFailed(
                 f"the label coder takes uint8 maps [H, W], not {labels.dtype} {labels.shape}"
@@ -36,11 +42,15 @@ class LabelCoder:
         return bytes([labels.max()]) + min(bodies, key=len)
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """The map, uint8 of exactly `shape` = (H, W), in time proportional to its pixels whatever the bytes.
+        """The map, uint8 of exactly `shape` = (H, W) or (H, W, 3), in time proportional to its pixels whatever bytes.
 
         Raises CoderFailed for bytes that the encoder does not write, as most that are cut, damaged or of another shape;
         the container's CRC finds the rest. Raises CoderUnavailable without numba.
         """
+        if shape[2:] == (_PLANES,):
+            height, width = shape[:2]
+            maps = self.decode(data, (_PLANES * height, width)).reshape(_PLANES, height, width)
+            return np.ascontiguousarray(np.moveaxis(maps, 0, -1))
         if len(shape) != 2 or min(shape) < 1:
             raise CoderFailed(f"the label coder has maps [H, W] only, not shape {shape}")
         if not data:

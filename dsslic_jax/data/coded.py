@@ -53,7 +53,7 @@ class CodedSource:
         if decoded.shape != image.shape:
             raise DataError(f"{decoded_path} has not the size of {picture}: write it again")
         if label_map is None:
-            labels = np.full(image.shape[:2], (self._table.void_ids or (0,))[0], np.uint8)
+            labels = np.full(image.shape[:2], self._table.unlabelled_id, np.uint8)
         else:
             labels = read_label_map(label_map, self._table)
         element = paired(image, labels, f"{picture.stem} at strength {strength}", str(picture))

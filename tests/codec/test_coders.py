@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from dsslic_jax.codec import compact_layer
 from dsslic_jax.codec.bpg import COLOURS
-from dsslic_jax.codec.coders import coder_set, decoder_for
+from dsslic_jax.codec.coders import CoderSet, coder_set, decoder_for
 from dsslic_jax.errors import CoderUnavailable, ConfigError, StreamError
 from tests.codec.pictures import at_depth, psnr_db, smooth_picture
 
@@ -19,27 +20,42 @@ def no_programs_on_path(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+def names_of(coders: CoderSet) -> tuple[str, tuple[str, ...], str]:
+    return coders.labels.name, tuple(coder.name for coder in coders.compact), coders.residual.name
+
+
 def test_the_embedded_set_needs_no_programs(no_programs_on_path) -> None:
     coders = coder_set("embedded")
-    assert (coders.labels.name, coders.compact.name, coders.residual.name) == (
-        "context",
-        "jxl",
-        "bpg",
-    )
+    assert names_of(coders) == ("context", ("jxl", "context"), "bpg")
     picture = smooth_picture(16, 24)
-    decoder = decoder_for(coders.compact.name, "embedded")
-    np.testing.assert_array_equal(
-        decoder.decode(coders.compact.encode(picture), (16, 24, 3)), picture
-    )
+    for coder in coders.compact:
+        decoder = decoder_for(coder.name, "embedded")
+        np.testing.assert_array_equal(decoder.decode(coder.encode(picture), (16, 24, 3)), picture)
 
 
 def test_the_external_set_is_flif_and_bpg(programs) -> None:
-    coders = coder_set("external", programs)
-    assert (coders.labels.name, coders.compact.name, coders.residual.name) == (
-        "flif",
-        "flif",
-        "bpg",
-    )
+    assert names_of(coder_set("external", programs)) == ("flif", ("flif",), "bpg")
+
+
+def test_the_compact_image_is_coded_by_the_coder_that_takes_least() -> None:
+    coders = coder_set("embedded").compact
+    few_levels = np.random.default_rng(0).integers(0, 3, (12, 8, 3), np.uint8) * 64
+    for picture, step, expected in (
+        (few_levels, 64, "context"),
+        (smooth_picture(64, 64), 1, "jxl"),  # more samples than the context coder is given
+    ):
+        name, payload, decoded = compact_layer.encode(picture, step, coders)
+        assert name == expected
+        assert len(payload) == 1 + min(
+            len(coder.encode(picture // step))
+            for coder in coders
+            if coder.name == "jxl" or picture.size <= compact_layer.CONTEXT_SAMPLES
+        )
+        np.testing.assert_array_equal(decoded, picture)
+        decoder = decoder_for(name, "embedded")
+        np.testing.assert_array_equal(
+            compact_layer.decode(payload, picture.shape, decoder), picture
+        )
 
 
 @pytest.mark.parametrize("missing", ["flif", "bpgenc", "bpgdec"])

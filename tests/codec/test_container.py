@@ -213,7 +213,7 @@ def test_the_largest_size_is_read() -> None:
         ({20: 4}, "coder 4"),
         ({20: 16}, "kind 0 with coder 16"),
         ({26: 1 << 5 | 16}, "kind 1 with coder 16"),
-        ({26: 1 << 5 | 3}, "kind 1 with coder 3"),
+        ({32: 2 << 5 | 3}, "kind 2 with coder 3"),
         ({32: 2 << 5 | 2}, "kind 2 with coder 2"),
     ],
 )

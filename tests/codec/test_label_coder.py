@@ -153,11 +153,19 @@ def test_a_map_that_needs_more_room_than_usual_takes_a_second_run(
 
 @pytest.mark.parametrize(
     "labels",
-    [np.zeros((4, 4), np.int64), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.uint8)],
+    [np.zeros((4, 4), np.int64), np.zeros((4, 4, 1), np.uint8), np.zeros((0, 4), np.uint8)],
 )
 def test_what_is_no_label_map_is_refused(labels: np.ndarray) -> None:
     with pytest.raises(CoderFailed, match="uint8 maps"):
         LabelCoder().encode(labels)
+
+
+def test_a_picture_of_three_planes_is_coded_as_three_maps() -> None:
+    picture = np.stack([SCENE, SCENE // 2, 255 - SCENE], axis=-1)
+    coded = LabelCoder().encode(picture)
+    np.testing.assert_array_equal(LabelCoder().decode(coded, picture.shape), picture)
+    stacked = LabelCoder().decode(coded, (3 * SCENE.shape[0], SCENE.shape[1]))
+    np.testing.assert_array_equal(stacked, np.concatenate([SCENE, SCENE // 2, 255 - SCENE]))
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 1), (48,), (), (0, 64), (-48, 64)])

@@ -24,6 +24,9 @@ from dsslic_jax.train import distributed  # noqa: E402
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _WORKDIR = flags.DEFINE_string("workdir", None, "directory for checkpoints, logs and the model")
 _PROFILE = flags.DEFINE_bool("profile", False, "write a trace of a few steps to WORKDIR/profile")
+_UNTRAINED = flags.DEFINE_bool(
+    "untrained", False, "write the model as it is before the first step, and stop"
+)
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "join the other processes of a TPU slice, Slurm job or GKE job"
 )
@@ -69,6 +72,8 @@ def _run(workdir: Path) -> bool:
 
     if _CONFIG.value.task == "compression":
         coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
+    if _UNTRAINED.value:
+        return _write_untrained(workdir)
     place = (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     if _DISTRIBUTED.value or place != (None, None, None):
         distributed.join(*place, heartbeat_timeout_s=_HEARTBEAT.value)
@@ -88,6 +93,19 @@ def _run(workdir: Path) -> bool:
         from dsslic_jax.evaluate.segmentation import measure_segmentation
 
         measure_segmentation(_CONFIG.value, model)
+    return True
+
+
+def _write_untrained(workdir: Path) -> bool:
+    from dsslic_jax import bundle
+    from dsslic_jax.classes import class_table
+    from dsslic_jax.train.settings import resolve
+    from dsslic_jax.train.tasks import make_task
+
+    config = resolve(_CONFIG.value)
+    task = make_task(config, class_table(config.data.classes))
+    bundle.save(task.bundle(task.state), workdir / "model")
+    print(f"model: {workdir / 'model'}")
     return True
 
 

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from dsslic_jax.models.convolution import depth_to_space, space_to_depth
 from dsslic_jax.models.layers import Conv, Dtype
 
 SCALE = 2  # pixels a side in one position
@@ -25,22 +26,6 @@ CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
 def typical_error(strength: jax.Array) -> jax.Array:
     """About the root mean square error, on the scale where pixels are in [-1, 1], of pictures coded so coarsely."""
     return _MIDDLE_ERROR * jnp.exp2((strength - _MIDDLE_STRENGTH) / _DOUBLING)
-
-
-def space_to_depth(x: jax.Array) -> jax.Array:
-    """[B, 2h, 2w, C] -> [B, h, w, 4C]."""
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height // SCALE, SCALE, width // SCALE, SCALE, channels)
-    shape = (batch, height // SCALE, width // SCALE, SCALE * SCALE * channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
-
-
-def depth_to_space(x: jax.Array) -> jax.Array:
-    """The inverse of `space_to_depth`."""
-    batch, height, width, features = x.shape
-    channels = features // (SCALE * SCALE)
-    x = x.reshape(batch, height, width, SCALE, SCALE, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, SCALE * height, SCALE * width, channels)
 
 
 class EnhanceNet(nn.Module):

@@ -12,7 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.models.layers import Dtype, normal_init, pad, valid_conv
+from dsslic_jax.models.convolution import valid_conv
+from dsslic_jax.models.layers import Dtype, normal_init, pad
 
 # Fewest classes for which the look-up is the faster form on CPU: forwards, and forwards with backwards
 # (benchmarks/label_conv.py). Accelerators get the dense form: gathers waste their matrix units.

@@ -15,12 +15,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.ad_checkpoint import checkpoint_name
+
+from dsslic_jax.models.convolution import fast_conv, valid_conv
 
 Dtype = Any
-CONVOLUTION = (
-    "convolution"  # by which a policy of `jax.checkpoint` knows the outputs of convolutions
-)
 normal_init = nn.initializers.normal(0.02)  # pix2pixHD: N(0, 0.02) for every convolution
 
 
@@ -28,19 +26,6 @@ def pad(x: jax.Array, amount: int, mode: str) -> jax.Array:
     """Pads height and width of [B, H, W] or [B, H, W, C] by `amount`; mode "zero", "reflect" or "edge"."""
     widths = [(0, 0), (amount, amount), (amount, amount)] + [(0, 0)] * (x.ndim - 3)
     return jnp.pad(x, widths, mode="constant" if mode == "zero" else mode)
-
-
-def valid_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
-    """[B, H, W, I] * [kh, kw, I, O] -> [B, H', W', O] without padding."""
-    y = jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        "VALID",
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-    return checkpoint_name(y, CONVOLUTION)
 
 
 class Conv(nn.Module):
@@ -60,7 +45,7 @@ class Conv(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", normal_init, shape)
         x = pad(x.astype(self.dtype), self.padding, self.pad_mode)
-        y = valid_conv(x, kernel.astype(self.dtype), self.stride, self.dilation)
+        y = fast_conv(x, kernel.astype(self.dtype), self.stride, self.dilation)
         if self.use_bias:
             y += self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
         return y

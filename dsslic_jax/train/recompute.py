@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from dsslic_jax.models.layers import CONVOLUTION
+from dsslic_jax.models.convolution import CONVOLUTION
 
 Result = TypeVar("Result")
 

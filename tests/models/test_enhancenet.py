@@ -9,12 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax.models.enhancenet import (
-    EnhanceNet,
-    depth_to_space,
-    space_to_depth,
-    typical_error,
-)
+from dsslic_jax.models.convolution import depth_to_space, space_to_depth
+from dsslic_jax.models.enhancenet import EnhanceNet, typical_error
 from dsslic_jax.models.layers import init_params
 
 NETWORK = EnhanceNet(classes=3, width=6, blocks=2, label_width=2)

@@ -25,6 +25,8 @@ import numpy as np  # noqa: E402
 
 from dsslic_jax.models.label_conv import LabelConv  # noqa: E402
 
+REGION = 16  # pixels a side with one label
+
 
 def seconds(run: Callable[[], Any]) -> float:
     """Wall time of one call."""
@@ -45,7 +47,8 @@ def main() -> None:
     picture = jnp.asarray(rng.uniform(-1, 1, (1, side, side, 3)), jnp.float32)
     print(f"{jax.default_backend()}, {side}x{side}, {options.width} features: dense / look-up")
     for classes in (12, 24, 35, 48, 96, 151, 183):
-        labels = jnp.asarray(rng.integers(0, classes, (1, side, side)))
+        regions = rng.integers(0, classes, (1, -(-side // REGION), -(-side // REGION)))
+        labels = jnp.asarray(regions.repeat(REGION, 1).repeat(REGION, 2)[:, :side, :side])
         forward, training = (
             ratio(labels, picture, classes, options, backward) for backward in (False, True)
         )

@@ -1,12 +1,11 @@
 """A convolution over concat(one-hot labels, picture) that need not build the one-hot channels.
 
 A KxK convolution of a one-hot map is a sum of K*K table look-ups: output(y, x) = sum over taps of
-kernel[tap, label(y + tap)]. With 151 classes that is about 150 times fewer operations than the dense form.
+kernel[tap, label(y + tap)]. With 151 classes that is about 150 times fewer operations than the dense form. Its weight
+gradient is, of each tap, the sum of the gradient over the pixels of each class.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,10 +14,10 @@ import jax.numpy as jnp
 from dsslic_jax.models.convolution import valid_conv
 from dsslic_jax.models.layers import Dtype, normal_init, pad
 
-# Fewest classes for which the look-up is the faster form on CPU: forwards, and forwards with backwards
+# Fewest classes for which the look-up is the faster form on CPU, forwards and with backwards
 # (benchmarks/label_conv.py). Accelerators get the dense form: gathers waste their matrix units.
-LOOKUP_MIN_CLASSES = 35
-LOOKUP_MIN_CLASSES_TRAINING = 128
+LOOKUP_MIN_CLASSES = 16
+_BAND = 16  # rows summed at a time
 
 
 def one_hot_conv_dense(labels: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -29,16 +28,30 @@ def one_hot_conv_dense(labels: jax.Array, kernel: jax.Array) -> jax.Array:
 @jax.custom_vjp
 def one_hot_conv_lookup(labels: jax.Array, kernel: jax.Array) -> jax.Array:
     """The same function as `one_hot_conv_dense`, by class look-up; ids outside [0, K) count as no class."""
-    rows, columns, classes, _ = kernel.shape
-    height, width = labels.shape[1] - rows + 1, labels.shape[2] - columns + 1
-    table = jnp.concatenate([kernel, jnp.zeros_like(kernel[:, :, :1])], axis=2)
-    known = jnp.where((labels >= 0) & (labels < classes), labels.astype(jnp.int32), classes)
-    total = jnp.zeros((), kernel.dtype)
-    for row in range(rows):
-        for column in range(columns):
-            seen = known[:, row : row + height, column : column + width]
-            total = total + table[row, column].at[seen].get(mode="promise_in_bounds")
-    return total
+    taps, _, classes, features = kernel.shape
+    table = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0))).reshape(-1, classes + 1, features)
+    known = _known(labels, classes)
+    height, width = (side - taps + 1 for side in labels.shape[1:])
+
+    def add(tap: jax.Array, total: jax.Array) -> jax.Array:
+        seen = _seen_through(known, tap, taps)
+        return total + table[tap].at[seen].get(mode="promise_in_bounds")
+
+    # A loop: of a sum written out XLA on CPU looks all up again for each use of the result.
+    nothing = jnp.zeros((labels.shape[0], height, width, features), kernel.dtype)
+    return jax.lax.fori_loop(0, taps * taps, add, nothing)
+
+
+def _known(labels: jax.Array, classes: int) -> jax.Array:
+    """Labels as int32, with `classes` in place of every other id."""
+    return jnp.where((labels >= 0) & (labels < classes), labels.astype(jnp.int32), classes)
+
+
+def _seen_through(labels: jax.Array, tap: jax.Array, taps: int) -> jax.Array:
+    """The label map as tap number `tap` of taps x taps sees it: [B, H - taps + 1, W - taps + 1]."""
+    batch, height, width = labels.shape
+    size = (batch, height - taps + 1, width - taps + 1)
+    return jax.lax.dynamic_slice(labels, (0, tap // taps, tap % taps), size)
 
 
 def _lookup_forward(
@@ -50,10 +63,22 @@ def _lookup_forward(
 def _lookup_backward(
     saved: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[None, jax.Array]:
-    # A scatter of K*K rows a pixel is far slower than the dense convolution's own weight gradient.
+    """Of each tap: the sum of the gradient over the pixels of each class, band by band, which keeps it precise."""
     labels, kernel = saved
-    _, pullback = jax.vjp(lambda k: one_hot_conv_dense(labels, k), kernel)
-    return None, pullback(gradient)[0]
+    taps, _, classes, features = kernel.shape
+    batch, height = gradient.shape[:2]
+    known = _known(labels, classes)
+    bands = -(-batch * height // _BAND)
+    band = (jnp.arange(batch * height) // _BAND).reshape(batch, height, 1) * (classes + 1)
+    gradient = gradient.reshape(-1, features)
+
+    def sums(tap: jax.Array) -> jax.Array:
+        seen = band + _seen_through(known, tap, taps)
+        found = jax.ops.segment_sum(gradient, seen.reshape(-1), bands * (classes + 1))
+        return found.reshape(bands, classes + 1, features).sum(0)[:classes]
+
+    found = jax.lax.map(sums, jnp.arange(taps * taps))
+    return None, found.reshape(kernel.shape).astype(kernel.dtype)
 
 
 one_hot_conv_lookup.defvjp(_lookup_forward, _lookup_backward)
@@ -73,25 +98,11 @@ def label_conv_lookup(labels: jax.Array, picture: jax.Array, kernel: jax.Array) 
     return one_hot_conv_lookup(labels, of_labels) + valid_conv(picture, of_picture)
 
 
-@jax.custom_vjp
 def label_conv_cpu(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same function again, in the form that is faster on CPU with or without a gradient."""
+    """The same function again, in the form that is the faster one on CPU."""
     classes = kernel.shape[2] - picture.shape[-1]
     form = label_conv_lookup if classes >= LOOKUP_MIN_CLASSES else label_conv_dense
     return form(labels, picture, kernel)
-
-
-def _cpu_forward(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
-    classes = kernel.shape[2] - picture.shape[-1]
-    form = label_conv_lookup if classes >= LOOKUP_MIN_CLASSES_TRAINING else label_conv_dense
-    return jax.vjp(lambda p, k: form(labels, p, k), picture, kernel)
-
-
-def _cpu_backward(pullback: Any, gradient: jax.Array) -> tuple[None, jax.Array, jax.Array]:
-    return None, *pullback(gradient)
-
-
-label_conv_cpu.defvjp(_cpu_forward, _cpu_backward)
 
 
 class LabelConv(nn.Module):

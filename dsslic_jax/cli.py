@@ -13,6 +13,7 @@ from dsslic_jax.commands import (
     decode,
     encode,
     evaluate,
+    export,
     info,
     inspect,
     join,
@@ -26,7 +27,7 @@ from dsslic_jax.printable import printable
 
 COMMANDS = (
     *(encode, decode, info, inspect, search, compare, evaluate, report, score),
-    *(join, prepare, convert),
+    *(join, prepare, convert, export),
 )
 
 

@@ -1,4 +1,4 @@
-"""A model directory: `model.json` (settings, classes, provenance) and `weights.safetensors`.
+"""A model directory: `model.json` (settings, classes, provenance, what was measured) and `weights.safetensors`.
 
 It holds a coarse model (CompNet and FineNet), a SegNet, or both; training writes it, the codec reads it. The
 fingerprint covers what a decoder needs: FineNet's stored weights and the settings that shape its arithmetic.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ import numpy as np
 from dsslic_jax.classes import (
     UNREGISTERED,
     ClassTable,
-    class_table,
     class_table_json,
-    parse_class_table,
+    stored_class_table,
 )
 from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
@@ -54,6 +53,8 @@ class Bundle:
       coding: default `codecs` and `quality`.
       provenance: what each part was trained on and under which terms, by part.
       weights: flat {"finenet/stem/kernel": array, …}; SegNet's begin with "segnet/".
+      metrics: what was measured, by what it holds of: "coarse", "segnet", or "joined" where coarse model and SegNet
+        worked together; each a list of {"pictures": which, "protocol": how, "rows": [{name: value}, …]}.
     """
 
     classes: ClassTable
@@ -62,6 +63,7 @@ class Bundle:
     coding: Mapping[str, Any]
     provenance: Mapping[str, Any]
     weights: Mapping[str, np.ndarray]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def tree(self, prefix: str) -> dict[str, Any]:
         """The nested arrays whose names begin with `prefix/`."""
@@ -106,6 +108,8 @@ class Bundle:
     @property
     def fingerprints(self) -> list[bytes]:
         """Every fingerprint by which a stream can name this model."""
+        if self.model is None:
+            return []
         return [self.fingerprint] + ([self.fingerprint_with_segnet] if self.segnet else [])
 
     def _decoder_digest(self) -> hashlib._Hash:
@@ -151,28 +155,38 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     """All of a model but its weights, for JSON."""
     return {
         "format": FORMAT,
-        "classes": (
-            bundle.classes.name
-            if bundle.classes.table_id != UNREGISTERED
-            else class_table_json(bundle.classes)
+        # Whole, so that they can be read without this package.
+        "classes": class_table_json(bundle.classes)
+        | (
+            {} if bundle.classes.table_id == UNREGISTERED else {"table_id": bundle.classes.table_id}
         ),
         "model": bundle.model,
         "segnet": bundle.segnet,
         "coding": bundle.coding,
         "provenance": bundle.provenance,
+        "metrics": bundle.metrics,
     }
 
 
 def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Bundle:
-    """The model of a description and weights. Raises KeyError or ModelError for what is no description."""
-    return Bundle(
-        classes=_stored_classes(description["classes"]),
+    """The model of a description and weights.
+
+    Raises ModelError, AttributeError, KeyError, TypeError or ValueError for what is no description.
+    """
+    made = Bundle(
+        classes=stored_class_table(description["classes"], ModelError),
         model=description["model"],
         segnet=description["segnet"],
         coding=description["coding"],
         provenance=description["provenance"],
         weights=weights,
+        metrics=description.get("metrics", {}),  # older models do not say
     )
+    measured = [entry for entries in made.metrics.values() for entry in entries]
+    parts = [made.model or {}, made.segnet or {}, made.coding, *made.provenance.values(), *measured]
+    if not all(isinstance(part, dict) for part in parts + [r for m in measured for r in m["rows"]]):
+        raise ValueError("a part of it is no object")
+    return made
 
 
 def save(bundle: Bundle, directory: Path) -> None:
@@ -186,6 +200,8 @@ def save(bundle: Bundle, directory: Path) -> None:
     }
     if bundle.model is not None:
         description["fingerprint"] = bundle.fingerprint.hex()
+        if bundle.segnet is not None:
+            description["fingerprint_with_segnet"] = bundle.fingerprint_with_segnet.hex()
     for name, data in (
         ("weights.safetensors", weights),
         ("model.json", json.dumps(description, indent=1).encode()),
@@ -218,7 +234,7 @@ def load(directory: str | Path) -> Bundle:
         raise ModelError(
             f"{directory} is not a model directory: no {Path(error.filename).name} in it"
         ) from error
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
 
 
@@ -246,13 +262,6 @@ def save_with_training(bundle: Bundle, training: Mapping[str, np.ndarray], direc
     save(bundle, directory)
 
 
-def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:
-    """A registered table by its name, or the table of the user's own that was stored whole."""
-    if isinstance(stored, dict):
-        return parse_class_table(stored, ModelError)
-    return class_table(stored)
-
-
 def join(coarse: Bundle, segnet: Bundle) -> Bundle:
     """`coarse` with its SegNet replaced by that of `segnet`. Raises ModelError where label tables differ."""
     if coarse.classes.names != segnet.classes.names:
@@ -263,7 +272,17 @@ def join(coarse: Bundle, segnet: Bundle) -> Bundle:
         raise ModelError("join needs a coarse model first and a SegNet second")
     own = {n: w for n, w in coarse.weights.items() if not n.startswith("segnet/")}
     added = {n: w for n, w in segnet.weights.items() if n.startswith("segnet/")}
-    provenance = {**coarse.provenance, "segnet": segnet.provenance["segnet"]}
+    metrics = {
+        part: source.metrics[part]
+        for part, source in (("coarse", coarse), ("segnet", segnet))
+        if part in source.metrics
+    }
     return Bundle(
-        coarse.classes, coarse.model, segnet.segnet, coarse.coding, provenance, {**own, **added}
+        classes=coarse.classes,
+        model=coarse.model,
+        segnet=segnet.segnet,
+        coding=coarse.coding,
+        provenance={**coarse.provenance, "segnet": segnet.provenance["segnet"]},
+        weights={**own, **added},
+        metrics=metrics,
     )

@@ -17,6 +17,7 @@ from dsslic_jax.commands import (
     info,
     inspect,
     join,
+    models,
     prepare,
     report,
     score,
@@ -27,7 +28,7 @@ from dsslic_jax.printable import printable
 
 COMMANDS = (
     *(encode, decode, info, inspect, search, compare, evaluate, report, score),
-    *(join, prepare, convert, export),
+    *(join, prepare, convert, export, models),
 )
 
 

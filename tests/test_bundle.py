@@ -167,8 +167,15 @@ def edit(directory: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d.pop("weights_sha256"), "damaged"),
         (lambda d: d.update(format=1), "model format 1, this program reads 2"),
         (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
-        (lambda d: d.update(classes=[]), "damaged"),
+        (lambda d: d.update(classes="somewhere/flowers.json"), "unknown class table"),
+        (lambda d: d["classes"].update(table_id=99), "unknown class table 'camvid'"),
+        (lambda d: d["classes"].update(table_id=4), "not the one that this program has"),
+        (lambda d: d["classes"]["classes"].reverse(), "not the one that this program has"),
+        (lambda d: d.update(classes=[]), "a class table is"),
         (lambda d: d.update(model="small"), "damaged"),
+        (lambda d: d.update(provenance=["nothing"]), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{"rows": [1]}]}), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{}]}), "damaged"),
     ],
 )
 def test_a_tampered_description_is_refused(
@@ -177,6 +184,44 @@ def test_a_tampered_description_is_refused(
     edit(directory, change)
     with pytest.raises(DsslicError, match=message):
         bundles.load(directory)
+
+
+def test_older_descriptions_are_read(directory: Path, tiny_bundle: Bundle) -> None:
+    def as_before(description: dict) -> None:
+        del description["metrics"], description["fingerprint_with_segnet"]
+        description["classes"] = "camvid"
+
+    edit(directory, as_before)
+    loaded = bundles.load(directory)
+    assert replace(loaded, weights={}) == replace(tiny_bundle, weights={})
+    assert loaded.fingerprints == tiny_bundle.fingerprints
+
+
+def test_a_description_says_without_this_package_what_labels_mean(
+    directory: Path, tiny_bundle: Bundle
+) -> None:
+    description = json.loads((directory / "model.json").read_text())
+    name, colour = description["classes"]["classes"][0]
+    assert name == tiny_bundle.classes.names[0] and tuple(colour) == tiny_bundle.classes.palette[0]
+    assert description["classes"]["void_ids"] == [11]
+    assert [description["fingerprint"], description["fingerprint_with_segnet"]] == [
+        fingerprint.hex() for fingerprint in tiny_bundle.fingerprints
+    ]
+
+
+MEASURED = [{"pictures": "two", "protocol": "by eye", "rows": [{"psnr_rgb_db": 30.0}]}]
+
+
+def test_what_was_measured_is_kept_and_joined_as_far_as_it_still_holds(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    metrics = {"coarse": MEASURED, "segnet": [], "joined": MEASURED}
+    bundles.save(replace(tiny_bundle, metrics=metrics), tmp_path)
+    loaded = bundles.load(tmp_path)
+    assert loaded.metrics == metrics and loaded.fingerprint == tiny_bundle.fingerprint
+    other = replace(segnet_part(make_bundle(seed=1)), metrics={"segnet": MEASURED})
+    assert bundles.join(loaded, other).metrics == {"coarse": MEASURED, "segnet": MEASURED}
+    assert bundles.join(coarse_part(tiny_bundle), other).metrics == {"segnet": MEASURED}
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])

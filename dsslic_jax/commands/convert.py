@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 
 # Settings that no shape of an array tells, with their values; the layout's own is the default.
 COARSE_SETTINGS = {
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     ways = parser.add_subparsers(dest="way", required=True)
     away = ways.add_parser("to-torch", help="write a PyTorch state dict")
-    away.add_argument("model", type=Path, help="model directory, or training work directory")
+    away.add_argument(
+        "model", type=model_directory, help="model directory, or training work directory"
+    )
     away.add_argument("output", type=Path, help=".safetensors file to write")
     away.add_argument(
         "--layout",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dsslic_jax.commands.options import add_program_option, named_programs
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=N,…",
         help="settings of a codec, as dsslic=10,20,40; may be given for several",
     )
-    parser.add_argument("--model", type=Path, help="model directory, for dsslic")
+    parser.add_argument("--model", type=model_directory, help="model directory, for dsslic")
     parser.add_argument("--labels", type=Path, help="folder of label maps for dsslic")
     parser.add_argument(
         "--label-sources",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
     from dsslic_jax.bundle import Bundle
@@ -22,7 +23,7 @@ SUFFIXES = {"stablehlo": ".stablehlo", "onnx": ".onnx", "torchscript": ".pt"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("model", type=Path, help="model directory")
+    parser.add_argument("model", type=model_directory, help="model directory")
     parser.add_argument("output", type=Path, help="folder for <network>.stablehlo, .onnx or .pt")
     parser.add_argument("--format", choices=[*SUFFIXES], required=True)
     parser.add_argument(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsslic_jax.known_models import model_directory
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("--model", type=Path, required=True, help="model directory with a SegNet")
+    parser.add_argument(
+        "--model", type=model_directory, required=True, help="model directory with a SegNet"
+    )
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
     parser.add_argument("--labels", type=Path, required=True, help="folder of their label maps")
     parser.add_argument("--limit", type=int, help="only this many pictures")

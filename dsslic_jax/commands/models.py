@@ -1,0 +1,79 @@
+"""list the models known here, check them, exchange them with the Hugging Face Hub"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from dsslic_jax.errors import DsslicError, ModelError
+
+if TYPE_CHECKING:
+    from dsslic_jax.catalogue.entries import Entry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="of the list: machine-readable")
+    parser.set_defaults(act=_list)
+    ways = parser.add_subparsers(dest="way", help="default: list what is known")
+    check = ways.add_parser("verify", help="check files, fingerprints, settings and arrays")
+    check.add_argument("models", nargs="*", help="model directories or names (default: all known)")
+    check.set_defaults(act=_verify)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command."""
+    options.act(options)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from dsslic_jax.catalogue.entries import entries
+    from dsslic_jax.evaluate.text import aligned
+    from dsslic_jax.printable import printable
+
+    known = entries()
+    if options.json:
+        print(json.dumps([asdict(entry) for entry in known], default=str, indent=1))
+    elif known:
+        lines = [("model", "fingerprint", "parts", "classes", "MB"), *map(_line, known)]
+        print(aligned([tuple(map(printable, line)) for line in lines], left=(0, 1, 2, 3)))
+    else:
+        print("no models: none comes with this package, and none was trained or encoded with here")
+
+
+def _line(entry: Entry) -> tuple[str, ...]:
+    name = f"{entry.name} (bundled)" if entry.bundled else entry.name
+    if entry.problem is not None:
+        return name, " ".join(entry.links), entry.problem, "", ""
+    size = f"{entry.num_bytes / 1e6:.1f}"
+    return name, entry.fingerprint or "-", " + ".join(entry.parts), str(entry.classes), size
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from dsslic_jax import runtime
+
+    runtime.prepare()
+    from dsslic_jax.catalogue.entries import Entry, entries
+    from dsslic_jax.catalogue.verifying import verify
+    from dsslic_jax.known_models import model_directory
+    from dsslic_jax.printable import printable
+
+    chosen = [Entry(given, model_directory(given)) for given in options.models] or entries()
+    bad = 0
+    for entry in chosen:
+        if entry.problem == "gone":
+            print(printable(f"gone  {entry.name}"))
+            continue
+        try:
+            model = verify(entry.directory)
+            said = f"ok    {entry.name}"
+            if stale := {*entry.links} - {found.hex() for found in model.fingerprints}:
+                said += f" (no longer {', '.join(sorted(stale))}, which streams may name)"
+            print(printable(said))
+        except (DsslicError, OSError) as error:
+            bad += 1
+            print(printable(f"bad   {entry.name}: {error}"))
+    if bad:
+        raise ModelError(f"{bad} of {len(chosen)} models are bad, see above")

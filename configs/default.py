@@ -19,6 +19,7 @@ def _data() -> ConfigDict:
     data.data_dir = ""  # tfds: where prepared data sets lie
     data.description = ""  # what the pictures are; kept with the weights
     data.terms = ""  # the terms they are under; kept with the weights
+    data.licence = ""  # of the weights trained on them, as SPDX calls it; "": only what terms allow
     data.classes = "scenes"  # class table (dsslic_jax/classes.py): names, void ids, ids in files
     data.train_split = "train"
     data.eval_split = "val"

@@ -10,7 +10,8 @@ from pathlib import Path
 from dsslic_jax import bundle, known_models
 from dsslic_jax.errors import DsslicError
 
-FILES = ("model.json", "weights.safetensors", bundle.TRAINING, "README.md")
+CARD = "README.md"
+FILES = ("model.json", "weights.safetensors", bundle.TRAINING, CARD)  # of a model directory
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax import runtime
 
     runtime.prepare()
-    from dsslic_jax import bundle
+    from dsslic_jax.catalogue.verifying import verify
 
-    model = bundle.load(options.model)
+    model = verify(options.model)  # what has other arrays than it should could only fail later
     networks = _chosen(model, options)
     export = _stablehlo(model, options) if options.format == "stablehlo" else _torch(model, options)
     for network in networks:

@@ -83,7 +83,8 @@ def _shared() -> ConfigDict:
     # Steps between measurements on data.eval_split, really coded at coding.quality (or, of SegNet, segmented); 0: none.
     train.evaluate_every = 0
     train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
-    train.start_from = ""  # model directory whose weights, and state of training, to begin with
+    # Model directory, or bundled model's name, whose weights, and state of training, to begin with.
+    train.start_from = ""
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends

@@ -21,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("input", type=Path, help="picture, or folder of pictures")
     parser.add_argument("output", type=Path, help=".dsslic file, or folder for them")
-    parser.add_argument("--model", type=model_directory, required=True, help="model directory")
+    parser.add_argument(
+        "--model",
+        type=model_directory,
+        required=True,
+        help="model directory, or bundled model's name",
+    )
     parser.add_argument(
         "--labels", type=Path, help="label map PNG, or folder of them (default: made by SegNet)"
     )

@@ -16,6 +16,7 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.data.elements import Source
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
+from dsslic_jax.known_models import model_directory
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.distributed import compile_together, stop_requests
@@ -47,7 +48,8 @@ def train(
     checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
     saved, first = checkpoints.latest_step, task.state
     if settings.start_from and not saved:
-        first = start_from(first, *bundles.load_with_training(settings.start_from))
+        given = model_directory(settings.start_from)
+        first = start_from(first, *bundles.load_with_training(given))
     start = saved or int(first.step)
     shardings = sharding.state_sharding(first, mesh)
     state, unreported = checkpoints.restore(saved, first, shardings)

@@ -42,8 +42,8 @@ def model_card(model: Bundle, name: str, repository: str = "REPO_ID") -> str:
 
 
 def _front_matter(model: Bundle) -> str:
-    licences = {part.get("licence") for part in model.provenance.values()}
-    licence = str(licences.pop()) if len(licences) == 1 else ""
+    licences = {str(part.get("licence")) for part in model.provenance.values()}
+    licence = licences.pop() if len(licences) == 1 else ""
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*", licence) and licence not in ("None", "unknown"):
         terms = [f"license: {licence.lower()}"]
     else:

@@ -39,6 +39,7 @@ def test_the_front_matter_says_what_the_hub_sorts_by(tiny_bundle: Bundle) -> Non
         ({"coarse": "Apache-2.0", "segnet": ""}, "other"),
         ({"coarse": None}, "other"),
         ({"coarse": "unknown"}, "other"),
+        ({"coarse": ["mit"]}, "other"),
         ({"coarse": "mit\ntags: [stolen]"}, "other"),
         ({}, "other"),
     ],

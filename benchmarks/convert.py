@@ -4,7 +4,7 @@
 
 Random weights and inputs. For each network the largest difference of any output relative to the largest value, float32
 on the CPU; for each layout the arrays that differ after going there and back, and the seconds that each way takes; last
-the largest difference of the decoder's ONNX file in onnxruntime.
+the decoder's files for all sizes: ONNX in onnxruntime, and StableHLO, which is compared with JAX itself.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dsslic_jax.classes import class_table  # noqa: E402
 from dsslic_jax.convert.export import to_onnx  # noqa: E402
 from dsslic_jax.convert.loading import discriminator_of, modules_of  # noqa: E402
 from dsslic_jax.convert.ours import SETTINGS, drawn  # noqa: E402
+from dsslic_jax.convert.stablehlo import to_stablehlo  # noqa: E402
 from dsslic_jax.convert.transfer import (  # noqa: E402
     LAYOUTS,
     Portable,
@@ -107,13 +108,27 @@ def report_outputs(model: Portable, height: int, width: int) -> None:
         arrays = {**bundle.weights, **model.training}
         size = sum(a.size for n, a in arrays.items() if n.startswith(f"{network}/"))
         print(f"{network}: {size / 1e6:.1f} million weights, largest difference {difference:.1e}")
+    report_files(bundle, theirs["decoder"], (labels, compact), made)
+
+
+def report_files(bundle: Bundle, decoder: Any, inputs: tuple[Any, Any], made: Any) -> None:
+    """Prints how long the decoder's files take to make, and how far their outputs are from JAX's."""
+    labels, compact = inputs
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "decoder.onnx"
-        _, taken = seconds(lambda: to_onnx(theirs["decoder"], path))  # type: ignore[arg-type]
+        path = Path(folder) / "decoder"
+        _, taken = seconds(lambda: to_onnx(decoder, path))
         session = onnxruntime.InferenceSession(path)
-        inputs = {"labels": labels.astype(np.int64), "compact": nchw(compact).numpy()}
-        difference = apart(made, torch.from_numpy(session.run(None, inputs)[0]))
+        arrays = {"labels": labels.astype(np.int64), "compact": nchw(compact).numpy()}
+        difference = apart(made, torch.from_numpy(session.run(None, arrays)[0]))
         print(f"decoder as ONNX for all sizes ({taken:.1f} s): largest difference {difference:.1e}")
+        _, taken = seconds(lambda: to_stablehlo(bundle, "decoder", path))
+        program = jax.export.deserialize(bytearray(path.read_bytes()))
+        difference = apart(made, nchw(program.call(labels, compact)))
+        size = path.stat().st_size / 2**20
+        print(
+            f"decoder as StableHLO for all sizes ({taken:.1f} s, {size:.0f} MiB): "
+            f"largest difference {difference:.1e}"
+        )
 
 
 def report_layouts(model: Portable) -> None:

@@ -24,6 +24,7 @@ def _data() -> ConfigDict:
     data.data_dir = ""  # tfds: where prepared data sets lie
     data.description = ""  # what the pictures are; kept with the weights
     data.terms = ""  # the terms they are under; kept with the weights
+    data.licence = ""  # of the weights trained on them, as SPDX calls it; "": only what terms allow
     data.classes = "scenes"  # class table (dsslic_jax/classes.py): names, void ids, ids in files
     data.train_split = "train"
     data.eval_split = "val"
@@ -89,7 +90,8 @@ def _shared() -> ConfigDict:
     # Steps between measurements on data.eval_split, really coded at coding.quality (or, of SegNet, segmented); 0: none.
     train.evaluate_every = 0
     train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
-    train.start_from = ""  # model directory whose weights, and state of training, to begin with
+    # Model directory, or bundled model's name, whose weights, and state of training, to begin with.
+    train.start_from = ""
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends

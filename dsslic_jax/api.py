@@ -75,7 +75,8 @@ def encode(
 
     Args:
       image: uint8 array [H, W, 3] or [H, W], a picture of Pillow's, or a picture file.
-      model: a model directory, which is kept loaded for later calls and remembered for `decode`; or a Bundle or Codec.
+      model: a model directory, which is kept loaded for later calls and remembered for `decode`, or a bundled model's
+        name; or a Bundle or Codec.
       labels: s, uint8 [H, W] class ids of the model's table, or a label map PNG; None lets SegNet make it.
       quality: of the residual, 0 (coarsest) to 100 (finest); None for the model's own.
       target_bits_per_pixel: instead of a quality: size of the stream, met within 2 %.
@@ -177,7 +178,7 @@ def _codec_of(model: Model) -> Codec:
     if isinstance(model, bundle.Bundle):
         key: Any = id(model)  # its codec keeps it alive
     else:
-        model = Path(model)
+        model = known_models.model_directory(model)
         try:
             key = (model / "model.json").read_bytes()  # names the weights by their hash
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A model directory: `model.json` (settings, classes, provenance) and `weights.safetensors`.
+"""A model directory: `model.json` (settings, classes, provenance, what was measured) and `weights.safetensors`.
 
 It holds a coarse model (CompNet and FineNet), a SegNet, an EnhanceNet, or several of them; training writes it, the
 codec reads it. The fingerprint covers what a decoder needs: the stored weights of FineNet and EnhanceNet and the
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,8 @@ import numpy as np
 from dsslic_jax.classes import (
     UNREGISTERED,
     ClassTable,
-    class_table,
     class_table_json,
-    parse_class_table,
+    stored_class_table,
 )
 from dsslic_jax.errors import ModelError
 from dsslic_jax.files import write_atomically
@@ -57,6 +56,8 @@ class Bundle:
       coding: default `codecs` and `quality`.
       provenance: what each part was trained on and under which terms, by part.
       weights: flat {"finenet/stem/kernel": array, …}; SegNet's begin with "segnet/", EnhanceNet's with "enhancenet/".
+      metrics: what was measured, by what it holds of: "coarse", "segnet", or "joined" where coarse model and SegNet
+        worked together; each a list of {"pictures": which, "protocol": how, "rows": [{name: value}, …]}.
     """
 
     classes: ClassTable
@@ -66,6 +67,13 @@ class Bundle:
     provenance: Mapping[str, Any]
     weights: Mapping[str, np.ndarray]
     enhancenet: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Mapping[str, Any]]:
+        """The settings of each part that there is: "coarse", "segnet" and "enhancenet"."""
+        parts = {"coarse": self.model, "segnet": self.segnet, "enhancenet": self.enhancenet}
+        return {name: settings for name, settings in parts.items() if settings is not None}
 
     def tree(self, prefix: str) -> dict[str, Any]:
         """The nested arrays whose names begin with `prefix/`."""
@@ -110,6 +118,8 @@ class Bundle:
     @property
     def fingerprints(self) -> list[bytes]:
         """Every fingerprint by which a stream can name this model."""
+        if self.model is None:
+            return []
         return [self.fingerprint] + ([self.fingerprint_with_segnet] if self.segnet else [])
 
     def _decoder_digest(self) -> hashlib._Hash:
@@ -159,43 +169,58 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     """All of a model but its weights, for JSON."""
     return {
         "format": FORMAT,
-        "classes": (
-            bundle.classes.name
-            if bundle.classes.table_id != UNREGISTERED
-            else class_table_json(bundle.classes)
+        # Whole, so that they can be read without this package.
+        "classes": class_table_json(bundle.classes)
+        | (
+            {} if bundle.classes.table_id == UNREGISTERED else {"table_id": bundle.classes.table_id}
         ),
         "model": bundle.model,
         "segnet": bundle.segnet,
         "enhancenet": bundle.enhancenet,
         "coding": bundle.coding,
         "provenance": bundle.provenance,
+        "metrics": bundle.metrics,
     }
 
 
 def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Bundle:
-    """The model of a description and weights. Raises KeyError or ModelError for what is no description."""
-    return Bundle(
-        classes=_stored_classes(description["classes"]),
+    """The model of a description and weights.
+
+    Raises ModelError, AttributeError, KeyError, TypeError or ValueError for what is no description.
+    """
+    made = Bundle(
+        classes=stored_class_table(description["classes"], ModelError),
         model=description["model"],
         segnet=description["segnet"],
         enhancenet=description.get("enhancenet"),  # older models do not say
         coding=description["coding"],
         provenance=description["provenance"],
         weights=weights,
+        metrics=description.get("metrics", {}),  # older models do not say
     )
+    measured = [entry for entries in made.metrics.values() for entry in entries]
+    parts = [made.model or {}, made.segnet or {}, made.coding, *made.provenance.values(), *measured]
+    if not all(isinstance(part, dict) for part in parts + [r for m in measured for r in m["rows"]]):
+        raise ValueError("a part of it is no object")
+    return made
 
 
 def save(bundle: Bundle, directory: Path) -> None:
-    """Writes a model directory; each file appears whole or not at all, `model.json` last."""
+    """Writes a model directory; each file appears whole or not at all, `model.json` last.
+
+    Weights are stored in half precision where that loses nothing of any.
+    """
     from safetensors.numpy import save as serialize
 
-    weights = serialize(dict(bundle.weights))
+    weights = serialize(_narrowed(bundle.weights))
     description = {
         **describe(bundle),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     if bundle.model is not None:
         description["fingerprint"] = bundle.fingerprint.hex()
+        if bundle.segnet is not None:
+            description["fingerprint_with_segnet"] = bundle.fingerprint_with_segnet.hex()
     for name, data in (
         ("weights.safetensors", weights),
         ("model.json", json.dumps(description, indent=1).encode()),
@@ -220,7 +245,7 @@ def load(directory: str | Path) -> Bundle:
             raise ModelError(
                 f"{directory}: weights.safetensors is not the one model.json describes"
             )
-        bundle = described(description, deserialize(weights))
+        bundle = described(description, _widened(deserialize(weights)))
         if bundle.model is not None and bundle.fingerprint.hex() != description["fingerprint"]:
             raise ModelError(f"{directory}: model.json is not as it was written (fingerprint)")
         return bundle
@@ -228,8 +253,26 @@ def load(directory: str | Path) -> Bundle:
         raise ModelError(
             f"{directory} is not a model directory: no {Path(error.filename).name} in it"
         ) from error
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
+
+
+def _narrowed(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays as float16 if all of them are float32 and come back from it as they are."""
+    with np.errstate(over="ignore"):
+        half = {name: array.astype(np.float16) for name, array in weights.items()}
+    exact = all(
+        array.dtype == np.float32 and np.array_equal(half[name].astype(np.float32), array)
+        for name, array in weights.items()
+    )
+    return half if exact else dict(weights)
+
+
+def _widened(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array
+        for name, array in weights.items()
+    }
 
 
 def load_with_training(directory: str | Path) -> tuple[Bundle, dict[str, np.ndarray]]:
@@ -254,35 +297,3 @@ def save_with_training(bundle: Bundle, training: Mapping[str, np.ndarray], direc
     else:
         path.unlink(missing_ok=True)  # of a model that lay there before
     save(bundle, directory)
-
-
-def _stored_classes(stored: str | dict[str, Any]) -> ClassTable:
-    """A registered table by its name, or the table of the user's own that was stored whole."""
-    if isinstance(stored, dict):
-        return parse_class_table(stored, ModelError)
-    return class_table(stored)
-
-
-def join(coarse: Bundle, segnet: Bundle | None = None, enhancenet: Bundle | None = None) -> Bundle:
-    """`coarse` with its SegNet and EnhanceNet replaced by those of other models, where these are given.
-
-    Raises ModelError where a model lacks its part, or where label tables differ.
-    """
-    if coarse.model is None:
-        raise ModelError("join needs a coarse model, which this model directory does not hold")
-    joined = coarse
-    for name, giver in (("segnet", segnet), ("enhancenet", enhancenet)):
-        if giver is None:
-            continue
-        if getattr(giver, name) is None:
-            raise ModelError(f"the model whose {name} was to be joined holds no {name}")
-        if coarse.classes.names != giver.classes.names:
-            raise ModelError(
-                f"the models label differently: {coarse.classes.name} and {giver.classes.name}"
-            )
-        own = {n: w for n, w in joined.weights.items() if not n.startswith(f"{name}/")}
-        added = {n: w for n, w in giver.weights.items() if n.startswith(f"{name}/")}
-        provenance = {**joined.provenance, name: giver.provenance[name]}
-        part: Any = {name: getattr(giver, name)}
-        joined = replace(joined, provenance=provenance, weights={**own, **added}, **part)
-    return joined

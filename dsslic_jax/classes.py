@@ -200,6 +200,23 @@ def parse_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
     return table
 
 
+def stored_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
+    """The table that a file of this project names, or holds whole; a registered one is the one of this program.
+
+    Raises `error` for a table that is not known, or that means something else here.
+    """
+    whole = None if isinstance(stored, str) else parse_class_table(stored, error)
+    if whole is not None and whole.table_id == UNREGISTERED:
+        return whole
+    name = stored if whole is None else _TABLE_NAMES.get(whole.table_id)
+    if name not in _TABLE_NAMES.values():
+        raise error(f"unknown class table {stored if whole is None else whole.name!r}")
+    table = class_table(name)
+    if whole is not None and (whole.names, whole.void_ids) != (table.names, table.void_ids):
+        raise error(f"class table {whole.name!r} is not the one that this program has as {name!r}")
+    return table
+
+
 def class_table_json(table: ClassTable) -> dict[str, Any]:
     """The JSON form of a table of the user's own: the inverse of `parse_class_table`."""
     return {

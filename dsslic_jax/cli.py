@@ -13,9 +13,11 @@ from dsslic_jax.commands import (
     decode,
     encode,
     evaluate,
+    export,
     info,
     inspect,
     join,
+    models,
     prepare,
     report,
     score,
@@ -26,7 +28,7 @@ from dsslic_jax.printable import printable
 
 COMMANDS = (
     *(encode, decode, info, inspect, search, compare, evaluate, report, score),
-    *(join, prepare, convert),
+    *(join, prepare, convert, export, models),
 )
 
 

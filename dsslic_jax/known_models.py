@@ -1,17 +1,23 @@
-"""Where models lie that this user trained or encoded with, so that `dsslic decode` finds the one a stream names.
+"""Models that are known by name or fingerprint: those that come with this package, and those that its user met.
 
-A folder of links named by fingerprint: $DSSLIC_MODELS, by default ~/.local/share/dsslic/models.
+The first lie in the package's folder `bundled`. Of those that the user trained or encoded with there is a folder of
+links named by fingerprint, so that `dsslic decode` finds the one that a stream names: $DSSLIC_MODELS, by default
+~/.local/share/dsslic/models.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from dsslic_jax.errors import ModelError
+
+BUNDLED = Path(__file__).parent / "bundled"
+FINGERPRINTS = ("fingerprint", "fingerprint_with_segnet")  # of model.json
 
 
 def folder() -> Path:
@@ -22,11 +28,32 @@ def folder() -> Path:
     return Path(data) / "dsslic" / "models"
 
 
+def bundled() -> dict[str, Path]:
+    """The directories of the models that come with this package, by name."""
+    return {path.parent.name: path.parent for path in sorted(BUNDLED.glob("*/model.json"))}
+
+
+def model_directory(given: str | Path) -> Path:
+    """The model directory that a user names: a path, or where there is none, a bundled model's name."""
+    path = Path(given)
+    return path if path.exists() else bundled().get(str(given), path)
+
+
+def remembered() -> dict[Path, list[str]]:
+    """The fingerprints, in hexadecimal, that link to each model directory, also where it is gone."""
+    linked: dict[Path, list[str]] = {}
+    for link in sorted(folder().glob("[0-9a-f]*")):
+        linked.setdefault(link.resolve(), []).append(link.name)
+    return linked
+
+
 def remember(fingerprints: Iterable[bytes], directory: Path) -> None:
-    """Links the fingerprints to a model directory, replacing older links.
+    """Links the fingerprints to a model directory, replacing older links; bundled models need none.
 
     Where the folder cannot be written, says so and goes on: decoding then needs --model.
     """
+    if directory.resolve().parent == BUNDLED.resolve():
+        return
     for fingerprint in fingerprints:
         link = folder() / fingerprint.hex()
         temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
@@ -43,9 +70,13 @@ def remember(fingerprints: Iterable[bytes], directory: Path) -> None:
 def find(fingerprint: bytes) -> Path:
     """The model directory of a fingerprint. Raises ModelError saying how to name one."""
     link = folder() / fingerprint.hex()
-    if not (link / "model.json").is_file():
-        raise ModelError(
-            f"the stream needs model {fingerprint.hex()}, which is not known here: give its "
-            f"directory with --model"
-        )
-    return link
+    if (link / "model.json").is_file():
+        return link
+    for directory in bundled().values():
+        description = json.loads((directory / "model.json").read_text())
+        if fingerprint.hex() in (description.get(key) for key in FINGERPRINTS):
+            return directory
+    raise ModelError(
+        f"the stream needs model {fingerprint.hex()}, which is not known here: give its "
+        f"directory with --model"
+    )

@@ -66,6 +66,7 @@ def _run(workdir: Path) -> bool:
     """Returns whether training reached its last step."""
     import jax
 
+    from dsslic_jax import bundle, known_models
     from dsslic_jax.codec.settings import coding_settings
     from dsslic_jax.evaluate.during_training import evaluation_of
     from dsslic_jax.train.loop import train
@@ -83,6 +84,7 @@ def _run(workdir: Path) -> bool:
     if jax.process_index() != 0:
         return True
     print(f"model: {model}")
+    known_models.remember(bundle.load(model).fingerprints, model)
     if not _CONFIG.value.after.evaluate:
         return True
     if _CONFIG.value.task == "compression":

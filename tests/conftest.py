@@ -15,6 +15,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_flags}"
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "xla")
+os.environ["DSSLIC_MODELS"] = str(ROOT / ".pytest_cache" / "models")  # not the user's own
 runtime.prepare()  # the command line's own flags, so that its processes compute what tests do
 
 # A shell's background jobs begin with Ctrl-C ignored, and so would the processes that tests interrupt.

@@ -15,6 +15,7 @@ from dsslic_jax import bundle as bundles
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.classes import class_table
 from dsslic_jax.errors import DsslicError, ModelError
+from dsslic_jax.joining import halved, join
 from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
 
 
@@ -167,8 +168,15 @@ def edit(directory: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d.pop("weights_sha256"), "damaged"),
         (lambda d: d.update(format=1), "model format 1, this program reads 2"),
         (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
-        (lambda d: d.update(classes=[]), "damaged"),
+        (lambda d: d.update(classes="somewhere/flowers.json"), "unknown class table"),
+        (lambda d: d["classes"].update(table_id=99), "unknown class table 'camvid'"),
+        (lambda d: d["classes"].update(table_id=4), "not the one that this program has"),
+        (lambda d: d["classes"]["classes"].reverse(), "not the one that this program has"),
+        (lambda d: d.update(classes=[]), "a class table is"),
         (lambda d: d.update(model="small"), "damaged"),
+        (lambda d: d.update(provenance=["nothing"]), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{"rows": [1]}]}), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{}]}), "damaged"),
     ],
 )
 def test_a_tampered_description_is_refused(
@@ -177,6 +185,44 @@ def test_a_tampered_description_is_refused(
     edit(directory, change)
     with pytest.raises(DsslicError, match=message):
         bundles.load(directory)
+
+
+def test_older_descriptions_are_read(directory: Path, tiny_bundle: Bundle) -> None:
+    def as_before(description: dict) -> None:
+        del description["metrics"], description["fingerprint_with_segnet"]
+        description["classes"] = "camvid"
+
+    edit(directory, as_before)
+    loaded = bundles.load(directory)
+    assert replace(loaded, weights={}) == replace(tiny_bundle, weights={})
+    assert loaded.fingerprints == tiny_bundle.fingerprints
+
+
+def test_a_description_says_without_this_package_what_labels_mean(
+    directory: Path, tiny_bundle: Bundle
+) -> None:
+    description = json.loads((directory / "model.json").read_text())
+    name, colour = description["classes"]["classes"][0]
+    assert name == tiny_bundle.classes.names[0] and tuple(colour) == tiny_bundle.classes.palette[0]
+    assert description["classes"]["void_ids"] == [11]
+    assert [description["fingerprint"], description["fingerprint_with_segnet"]] == [
+        fingerprint.hex() for fingerprint in tiny_bundle.fingerprints
+    ]
+
+
+MEASURED = [{"pictures": "two", "protocol": "by eye", "rows": [{"psnr_rgb_db": 30.0}]}]
+
+
+def test_what_was_measured_is_kept_and_joined_as_far_as_it_still_holds(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    metrics = {"coarse": MEASURED, "segnet": [], "joined": MEASURED}
+    bundles.save(replace(tiny_bundle, metrics=metrics), tmp_path)
+    loaded = bundles.load(tmp_path)
+    assert loaded.metrics == metrics and loaded.fingerprint == tiny_bundle.fingerprint
+    other = replace(segnet_part(make_bundle(seed=1)), metrics={"segnet": MEASURED})
+    assert join(loaded, other).metrics == {"coarse": MEASURED, "segnet": MEASURED}
+    assert join(coarse_part(tiny_bundle), other).metrics == {"segnet": MEASURED}
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])
@@ -209,7 +255,7 @@ def test_joining_takes_coarse_weights_of_the_first_and_segnet_of_the_second(
     other = replace(other, provenance={"segnet": {"trained_on": "other"}})
     older = {**tiny_bundle.weights, "segnet/params/older_layer/kernel": np.ones(3, np.float32)}
     for coarse in (replace(tiny_bundle, weights=older), coarse_part(tiny_bundle)):
-        joined = bundles.join(coarse, other)
+        joined = join(coarse, other)
         assert joined.fingerprint == tiny_bundle.fingerprint
         assert (joined.model, joined.segnet) == (tiny_bundle.model, other.segnet)
         assert joined.coding == tiny_bundle.coding
@@ -224,10 +270,32 @@ def test_joining_takes_coarse_weights_of_the_first_and_segnet_of_the_second(
 def test_joining_parts_that_do_not_fit_is_refused(tiny_bundle: Bundle) -> None:
     elsewhere = replace(segnet_part(tiny_bundle), classes=class_table("msrc"))
     with pytest.raises(ModelError, match="label differently: camvid and msrc"):
-        bundles.join(coarse_part(tiny_bundle), elsewhere)
+        join(coarse_part(tiny_bundle), elsewhere)
     with pytest.raises(ModelError, match="does not hold"):
-        bundles.join(segnet_part(tiny_bundle), tiny_bundle)
+        join(segnet_part(tiny_bundle), tiny_bundle)
     with pytest.raises(ModelError, match="holds no segnet"):
-        bundles.join(tiny_bundle, coarse_part(tiny_bundle))
+        join(tiny_bundle, coarse_part(tiny_bundle))
     with pytest.raises(ModelError, match="holds no enhancenet"):
-        bundles.join(tiny_bundle, enhancenet=tiny_bundle)
+        join(tiny_bundle, enhancenet=tiny_bundle)
+
+
+def test_weights_of_half_precision_are_stored_so_and_read_back_as_they_were(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    half = halved(tiny_bundle)
+    bundles.save(tiny_bundle, tmp_path / "whole")
+    bundles.save(half, tmp_path / "half")
+    sizes = [(tmp_path / n / "weights.safetensors").stat().st_size for n in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    loaded = bundles.load(tmp_path / "half")
+    assert loaded.fingerprint == half.fingerprint != tiny_bundle.fingerprint
+    assert same_weights(loaded, half)
+    assert {array.dtype for array in loaded.weights.values()} == {np.dtype(np.float32)}
+    for name, array in half.weights.items():
+        np.testing.assert_allclose(array, tiny_bundle.weights[name], rtol=1e-3, atol=1e-6)
+
+
+def test_weights_too_large_for_half_precision_are_refused(tiny_bundle: Bundle) -> None:
+    name = next(iter(tiny_bundle.weights))
+    with pytest.raises(ModelError, match=f"{name} has values that half precision cannot hold"):
+        halved(with_weight(tiny_bundle, name, 1e6))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 
 # Settings that no shape of an array tells, with their values; the layout's own is the default.
 COARSE_SETTINGS = {
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     ways = parser.add_subparsers(dest="way", required=True)
     away = ways.add_parser("to-torch", help="write a PyTorch state dict")
-    away.add_argument("model", type=Path, help="model directory, or training work directory")
+    away.add_argument(
+        "model", type=model_directory, help="model directory, or training work directory"
+    )
     away.add_argument("output", type=Path, help=".safetensors file to write")
     away.add_argument(
         "--layout",
@@ -42,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back.add_argument("--classes", help="class table that the labels follow: name or .json file")
     back.add_argument("--trained-on", help="pictures that the weights were trained on")
     back.add_argument("--terms", help="terms that the weights are under")
+    back.add_argument("--licence", help="licence of the weights, as SPDX calls it")
     for name, values in COARSE_SETTINGS.items():
         back.add_argument(f"--{name}", help=f"{values}, of CompNet and FineNet")
     for name, values in SEGNET_SETTINGS.items():
@@ -98,7 +102,7 @@ def _from_torch(options: argparse.Namespace) -> None:
         {**(described.model or {}), **chosen(COARSE_SETTINGS)},
         {**(described.segnet or {}), **chosen(SEGNET_SETTINGS)},
     )
-    told = {"trained_on": options.trained_on, "terms": options.terms}
+    told = {"trained_on": options.trained_on, "terms": options.terms, "licence": options.licence}
     provenance = {
         part: {
             "trained_on": "unknown",

@@ -15,6 +15,7 @@ from dsslic_jax.commands.options import (
 )
 from dsslic_jax.commands.progress import PhaseBar, PhaseLines
 from dsslic_jax.errors import DataError, StreamError
+from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="last layer to decode: s, c, r1, r2, … (default: r, all)",
     )
     parser.add_argument(
-        "--model", type=Path, help="model directory (default: the known one that the stream names)"
+        "--model",
+        type=model_directory,
+        help="model directory (default: the known one that the stream names)",
     )
     add_coder_options(parser)
     add_network_options(parser)

@@ -11,6 +11,7 @@ from dsslic_jax.commands.info import print_info
 from dsslic_jax.commands.options import add_coder_options, add_network_options, open_codecs
 from dsslic_jax.commands.progress import PhaseBar, PhaseLines
 from dsslic_jax.errors import DataError
+from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -20,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("input", type=Path, help="picture, or folder of pictures")
     parser.add_argument("output", type=Path, help=".dsslic file, or folder for them")
-    parser.add_argument("--model", type=Path, required=True, help="model directory")
+    parser.add_argument(
+        "--model",
+        type=model_directory,
+        required=True,
+        help="model directory, or bundled model's name",
+    )
     parser.add_argument(
         "--labels", type=Path, help="label map PNG, or folder of them (default: made by SegNet)"
     )

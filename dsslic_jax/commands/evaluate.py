@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dsslic_jax.commands.options import add_program_option, named_programs
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=N,…",
         help="settings of a codec, as dsslic=10,20,40; may be given for several",
     )
-    parser.add_argument("--model", type=Path, help="model directory, for dsslic")
+    parser.add_argument("--model", type=model_directory, help="model directory, for dsslic")
     parser.add_argument("--labels", type=Path, help="folder of label maps for dsslic")
     parser.add_argument(
         "--label-sources",
@@ -49,12 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-missing", action="store_true", help="leave out codecs that are not installed"
     )
+    parser.add_argument(
+        "--record",
+        metavar="PICTURES",
+        help="keep the tables in the model's model.json; PICTURES tells readers which pictures these are",
+    )
     add_program_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     from dsslic_jax.evaluate.protocols import PROTOCOLS
+    from dsslic_jax.evaluate.recording import record_coding
     from dsslic_jax.evaluate.request import Request
     from dsslic_jax.evaluate.run import evaluate
     from dsslic_jax.evaluate.text import format_report
@@ -76,9 +83,14 @@ def run(options: argparse.Namespace) -> None:
         allow_lossy=options.allow_lossy,
         skip_missing=options.skip_missing,
     )
+    if options.record is not None and options.model is None:
+        raise ConfigError("--record needs the --model that keeps the tables")
     report = evaluate(request)
     protocols = [PROTOCOLS[name] for name in request.protocols]
     print(format_report(report.means, report.differences, protocols))
+    if options.record is not None:
+        for measured in protocols:
+            record_coding(options.model, report.means, measured, options.record)
     for codec, reason in report.left_out.items():
         print(f"left out: {codec} ({reason})", file=sys.stderr)
     print(f"measurements, tables, plots and streams: {options.out}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from dsslic_jax.commands.options import add_coder_options, add_network_options, open_codecs
+from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path)
     parser.add_argument("--html", type=Path, required=True, metavar="OUT", help="the page")
     parser.add_argument(
-        "--model", type=Path, help="model directory (default: the known one that the stream names)"
+        "--model",
+        type=model_directory,
+        help="model directory (default: the known one that the stream names)",
     )
     add_coder_options(parser)
     add_network_options(parser)

@@ -5,21 +5,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsslic_jax.known_models import model_directory
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("output", type=Path)
-    parser.add_argument("--model", type=Path, required=True, help="directory of the coarse model")
-    parser.add_argument("--segnet", type=Path, help="directory of the SegNet")
-    parser.add_argument("--enhancenet", type=Path, help="directory of the EnhanceNet")
+    parser.add_argument(
+        "--model", type=model_directory, required=True, help="directory of the coarse model"
+    )
+    parser.add_argument("--segnet", type=model_directory, help="directory of the SegNet")
+    parser.add_argument("--enhancenet", type=model_directory, help="directory of the EnhanceNet")
+    parser.add_argument(
+        "--half", action="store_true", help="round weights to half precision: half the size"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     from dsslic_jax import bundle
+    from dsslic_jax.joining import halved, join
 
     givers = {"segnet": options.segnet, "enhancenet": options.enhancenet}
     parts = {name: bundle.load(given) for name, given in givers.items() if given is not None}
-    joined = bundle.join(bundle.load(options.model), **parts)
+    joined = join(bundle.load(options.model), **parts)
+    if options.half:
+        joined = halved(joined)
     bundle.save(joined, options.output)
     print(f"model {joined.fingerprint.hex()}: {options.output}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsslic_jax.commands.options import add_coder_options, named_programs, open_codecs
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -31,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whole pictures without loss in a folder beside the page, instead of windows in it",
     )
     parser.add_argument(
-        "--model", type=Path, help="model directory (default: the known ones that streams name)"
+        "--model",
+        type=model_directory,
+        help="model directory (default: the known ones that streams name)",
     )
     add_coder_options(parser)
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsslic_jax.known_models import model_directory
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("--model", type=Path, required=True, help="model directory with a SegNet")
+    parser.add_argument(
+        "--model", type=model_directory, required=True, help="model directory with a SegNet"
+    )
     parser.add_argument("--images", type=Path, required=True, help="folder of pictures")
     parser.add_argument("--labels", type=Path, required=True, help="folder of their label maps")
     parser.add_argument("--limit", type=int, help="only this many pictures")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the confusion table there")
+    parser.add_argument(
+        "--record",
+        metavar="PICTURES",
+        help="keep the scores in the model's model.json; PICTURES tells readers which pictures these are",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.data.pictures import read_picture
     from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
     from dsslic_jax.evaluate.plan import read_labels
+    from dsslic_jax.evaluate.recording import record_segmentation
     from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
     from dsslic_jax.files import write_atomically
 
@@ -44,3 +54,5 @@ def run(options: argparse.Namespace) -> None:
     print(format_agreement(found))
     if options.csv is not None:
         write_atomically(options.csv, confusion_csv(found))
+    if options.record is not None:
+        record_segmentation(options.model, found, options.record)

@@ -16,6 +16,7 @@ import torch
 
 from dsslic_jax.convert.modules import Decoder, Encoder
 from dsslic_jax.convert.segnet_module import SegNet
+from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
 from dsslic_jax.models.segnet import SIZE_MULTIPLE
@@ -37,14 +38,13 @@ def to_onnx(network: Network, path: Path, size: tuple[int, int] | None = None) -
     Raises ConfigError for a SegNet without a size (ONNX pools to so many bins only from a size that it knows), or
     where the network does not take pictures of that size.
     """
-    multiple, least = _sizes(network)
     shapes = None
-    if size is None:
-        if isinstance(network, SegNet):
-            raise ConfigError("SegNet is exported to ONNX for one size: name it")
+    if size is not None:
+        _sizes(network).check(size)
+    elif isinstance(network, SegNet):
+        raise ConfigError("SegNet is exported to ONNX for one size: name it")
+    else:
         shapes = _free_sizes(network)
-    elif any(side % multiple or side < least for side in size):
-        raise ConfigError(f"height and width are multiples of {multiple}, at least {least}")
     with _quiet():
         made = torch.onnx.export(
             network, _example(network, size), dynamo=True, dynamic_shapes=shapes, verbose=False
@@ -53,13 +53,12 @@ def to_onnx(network: Network, path: Path, size: tuple[int, int] | None = None) -
     write_atomically(path, made.model_proto.SerializeToString())
 
 
-def _sizes(network: Network) -> tuple[int, int]:
-    """What heights and widths are multiples of, and the least of them."""
+def _sizes(network: Network) -> Sizes:
     if isinstance(network, SegNet):
-        return SIZE_MULTIPLE, SIZE_MULTIPLE
+        return Sizes(SIZE_MULTIPLE, SIZE_MULTIPLE)
     if isinstance(network, Encoder):
-        return network.compnet.alpha, 4 * network.compnet.alpha
-    return network.multiple, max(4 * network.alpha, 2 * network.multiple)
+        return Sizes(network.compnet.alpha, 4 * network.compnet.alpha)
+    return Sizes(network.multiple, max(4 * network.alpha, 2 * network.multiple))
 
 
 def _example(network: Network, size: tuple[int, int] | None = None) -> tuple[torch.Tensor, ...]:

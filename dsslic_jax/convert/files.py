@@ -58,11 +58,7 @@ def read_description(path: Path) -> Bundle | None:
             metadata = file.metadata() or {}
         if METADATA not in metadata:
             return None
-        described = bundle.described(json.loads(metadata[METADATA]), {})
-        parts = (described.model or {}, described.segnet or {}, described.coding)
-        if not all(isinstance(part, dict) for part in (*parts, *described.provenance.values())):
-            raise ValueError("a part of it is no object")
-        return described
+        return bundle.described(json.loads(metadata[METADATA]), {})
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 from dsslic_jax.bundle import COARSE_NETWORKS
 from dsslic_jax.convert.rules import Shapes
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models import coarse, segnet
+from dsslic_jax.models import coarse, enhancenet, segnet
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.vgg import VGG19Features
@@ -56,12 +56,19 @@ TOLD_BY_ARRAYS = (
     "width",
     "pyramid_width",
     "auxiliary_width",
+    "blocks",
+    "label_width",
 )
 
 
 def require_known(part: str, settings: Mapping[str, Any]) -> None:
     """Raises ConfigError naming a setting whose value is none that the part knows."""
-    choices = {"coarse": coarse.CHOICES, "segnet": segnet.CHOICES, "discriminator": {}}[part]
+    choices = {
+        "coarse": coarse.CHOICES,
+        "segnet": segnet.CHOICES,
+        "enhancenet": enhancenet.CHOICES,
+        "discriminator": {},
+    }[part]
     for name, known in choices.items():
         if name in settings and settings[name] not in known:
             told = ", ".join(map(str, known))
@@ -78,7 +85,7 @@ def shapes_of(network: str, settings: Mapping[str, Any]) -> Shapes:
 def drawn(network: str, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """A network's arrays as training would begin with them (seed 0)."""
     module, inputs = _module(network, settings)
-    std = {"kernel_std": he_std} if network == "segnet" else {}
+    std = {"kernel_std": he_std} if network in ("segnet", "enhancenet") else {}
     return _named(network, init_params(module, 0, *inputs, **std))
 
 
@@ -92,6 +99,10 @@ def _module(network: str, settings: Mapping[str, Any]) -> tuple[nn.Module, tuple
         return VGG19Features(), (pixels(32),)
     if network == "segnet":
         return segnet.build_segnet(settings), (pixels(64),)
+    if network == "enhancenet":
+        labels = jax.ShapeDtypeStruct((1, 32, 32), np.int32)
+        strength = jax.ShapeDtypeStruct((1,), np.float32)
+        return enhancenet.build_enhancenet(settings), (labels, pixels(32), strength)
     if network == "discriminator":
         module = MultiScaleDiscriminator(
             settings["width"], settings["layers"], settings["scales"], settings["norm"]
@@ -104,8 +115,8 @@ def _module(network: str, settings: Mapping[str, Any]) -> tuple[nn.Module, tuple
 
 def _named(network: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves of a module's variables by the names that a model directory has."""
-    if network == "segnet":
-        return _flat(variables, "segnet/")
+    if network in ("segnet", "enhancenet"):
+        return _flat(variables, f"{network}/")
     if network in ("discriminator", "vgg"):
         return _flat(variables["params"], f"{network}/")
     assert network in COARSE_NETWORKS

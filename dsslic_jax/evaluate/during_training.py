@@ -16,6 +16,7 @@ from dsslic_jax.data.elements import Element
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.data.transforms import Framing
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.evaluate.recording import SEGMENTED
 from dsslic_jax.evaluate.segmentation import agreement
 from dsslic_jax.metrics import bits_per_pixel, psnr_rgb_db
 
@@ -27,6 +28,11 @@ class CodedPictures:
     lengths of streams, header included; distortions those of pixels decoded from them.
     """
 
+    part = "coarse"
+    protocol = (
+        "coded with the model's own settings and the label maps they came with; bits per pixel of the stream up to "
+        "each layer, header included; PSNR of the decoded pixels; means over the pictures"
+    )
     names: tuple[str, ...] = (
         "eval/bits_per_pixel_s",
         "eval/bits_per_pixel_c",  # s and c
@@ -51,7 +57,7 @@ class CodedPictures:
                 'train.evaluate_every cannot code with coding.labels "decoder": the SegNet is joined after training; '
                 'train with "sent"'
             )
-        self._elements = held_back(config)
+        self._elements, self.pictures = held_back(config)
 
     def __call__(self, bundle: Bundle) -> dict[str, float]:
         """The values of `names` for one model."""
@@ -82,11 +88,13 @@ def _coded(codec: Codec, element: Element) -> tuple[float, ...]:
 class SegmentedPictures:
     """SegNet's pixel accuracy and mean IoU over `train.evaluate_pictures` pictures of `data.eval_split`."""
 
+    part = "segnet"
+    protocol = SEGMENTED
     names: tuple[str, ...] = ("eval/pixel_accuracy", "eval/mean_iou")
 
     def __init__(self, config: Any) -> None:
         """Reads the pictures; raises DataError."""
-        self._elements = held_back(config)
+        self._elements, self.pictures = held_back(config)
 
     def __call__(self, bundle: Bundle) -> dict[str, float]:
         """The values of `names` for one model."""
@@ -95,13 +103,15 @@ class SegmentedPictures:
         return dict(zip(self.names, (found.pixel_accuracy, found.mean_iou), strict=True))
 
 
-def held_back(config: Any) -> list[Element]:
-    """The pictures to measure on, spread evenly over `data.eval_split`, their middle cut to `data.crop`."""
+def held_back(config: Any) -> tuple[list[Element], str]:
+    """Pictures spread evenly over `data.eval_split`, their middle cut to `data.crop`; and in words which they are."""
     source = open_source(config.data, config.data.eval_split)
     count = min(config.train.evaluate_pictures, len(source))
     chosen = [i * len(source) // count for i in range(count)]
     framing = Framing.from_config(config.data)
-    return [framing.centred(source[i]) for i in chosen]
+    middle = "" if config.data.crop is None else ", their middle {}x{}".format(*config.data.crop)
+    told = f"{count} of the {len(source)} pictures of {source.name}{middle}"
+    return [framing.centred(source[i]) for i in chosen], told
 
 
 def evaluation_of(config: Any) -> CodedPictures | SegmentedPictures | None:

@@ -9,6 +9,7 @@ from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
 from dsslic_jax.evaluate.measure import STREAMS
 from dsslic_jax.evaluate.protocols import PROTOCOLS
+from dsslic_jax.evaluate.recording import record_coding
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
 from dsslic_jax.evaluate.text import format_report
@@ -20,8 +21,8 @@ CODECS = ("jpeg", "webp", "bpg", "dsslic")  # enough to see where the model stan
 def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
     """Writes the pictures of `config.data.eval_split` as PNG, then evaluates the model on them.
 
-    Prints the layered rate-distortion table and where everything lies. Raises TrainingStopped unless x' is
-    closer to the pictures than up(ĉ) is (mean PSNR): FineNet must add something.
+    Prints the layered rate-distortion table and where everything lies, and keeps the table in `model.json`. Raises
+    TrainingStopped unless x' is closer to the pictures than up(ĉ) is (mean PSNR): FineNet must add something.
     """
     source = open_source(config.data, config.data.eval_split)
     pictures = workdir / "held_back"
@@ -40,6 +41,8 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
         )
     )
     print(format_report(report.means, report.differences, [PROTOCOLS["fair"]]))
+    described = f"{len(source)} pictures of {source.name}, whole"
+    record_coding(model, report.means, PROTOCOLS["fair"], described)
     print(f"checkpoints: {workdir / 'checkpoints'}")
     print(f"model:       {model}")
     print(f"streams:     {workdir / 'evaluation' / STREAMS / 'dsslic-files'}")

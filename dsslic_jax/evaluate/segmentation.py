@@ -13,6 +13,7 @@ from dsslic_jax import bundle
 from dsslic_jax.classes import ClassTable
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.evaluate.means import csv_bytes
+from dsslic_jax.evaluate.recording import record_segmentation
 from dsslic_jax.evaluate.text import aligned, cell
 from dsslic_jax.metrics import confusion_matrix, mean_iou
 
@@ -115,7 +116,7 @@ def confusion_csv(found: Agreement) -> bytes:
 
 
 def measure_segmentation(config: Any, model: Path) -> tuple[float, float]:
-    """Prints and returns pixel accuracy and mean IoU over `config.data.eval_split`.
+    """Prints pixel accuracy and mean IoU over `config.data.eval_split`, keeps them in `model.json`, returns them.
 
     Pictures are taken whole, at their stored size, as the codec takes them.
     """
@@ -127,4 +128,5 @@ def measure_segmentation(config: Any, model: Path) -> tuple[float, float]:
     pairs = ((element["image"], element["labels"]) for element in elements)
     found = agreement(pairs, Segmenter(loaded), loaded.classes)
     print(f"{source.name}: {summary(found)}")
+    record_segmentation(model, found, f"{found.pictures} pictures of {source.name}")
     return found.pixel_accuracy, found.mean_iou

@@ -147,6 +147,12 @@ class CoarseModel(nn.Module):
         return max(reaches)
 
 
+def coarse_networks(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which of CompNet and FineNet these settings have."""
+    compnet = () if settings["compact"] == "mean" else ("compnet",)
+    return (*compnet, "finenet") if settings["finenet_width"] else compnet
+
+
 def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
     """The module that a configuration's or a model directory's `model` settings describe."""
     return CoarseModel(

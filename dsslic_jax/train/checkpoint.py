@@ -39,6 +39,7 @@ FREE_TO_CHANGE = (
     "mesh",  # but for rounding: sums are taken in another order
     "train.recompute",  # likewise
     "train.start_from",
+    "data.licence",
     "coding",
     "after",
     "data.root",  # where things lie on this machine

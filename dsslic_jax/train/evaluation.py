@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -10,14 +10,23 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from dsslic_jax.bundle import Bundle
+from dsslic_jax.model_metrics import entry
 
 EVALUATED = "eval/"
 
 
 class Evaluation(Protocol):
-    """Measures models on held-back pictures. `names` are those of the values, each beginning with EVALUATED."""
+    """Measures models on held-back pictures.
+
+    Attributes:
+      names: those of the values, each beginning with EVALUATED.
+      part, pictures, protocol: of what the values hold, which pictures, and how, as in `Bundle.metrics`.
+    """
 
     names: tuple[str, ...]
+    part: str
+    pictures: str
+    protocol: str
 
     def __call__(self, bundle: Bundle) -> dict[str, float]:
         """The values of one model, by name."""
@@ -37,3 +46,9 @@ def evaluate(
         values[:] = [measured[name] for name in evaluation.names]
     told = multihost_utils.broadcast_one_to_all(values)
     return dict(zip(evaluation.names, told.tolist(), strict=True))
+
+
+def kept_metrics(evaluation: Evaluation, values: Mapping[str, float]) -> dict[str, Any]:
+    """`Bundle.metrics` of a model for which `evaluate` gave these values."""
+    row = {name.removeprefix(EVALUATED): value for name, value in values.items()}
+    return {evaluation.part: [entry(evaluation.pictures, evaluation.protocol, [row])]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from dsslic_jax.classes import class_table
 from dsslic_jax.data.elements import Source
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
+from dsslic_jax.known_models import model_directory
 from dsslic_jax.train import samples, sharding
 from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.distributed import compile_together, stop_requests
-from dsslic_jax.train.evaluation import Evaluation, evaluate
+from dsslic_jax.train.evaluation import Evaluation, evaluate, kept_metrics
 from dsslic_jax.train.feed import Feed, HostBatch
 from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.monitor import Monitor
@@ -47,7 +48,8 @@ def train(
     checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
     saved, first = checkpoints.latest_step, task.state
     if settings.start_from and not saved:
-        first = start_from(first, *bundles.load_with_training(settings.start_from))
+        given = model_directory(settings.start_from)
+        first = start_from(first, *bundles.load_with_training(given))
     start = saved or int(first.step)
     shardings = sharding.state_sharding(first, mesh)
     state, unreported = checkpoints.restore(saved, first, shardings)
@@ -80,14 +82,15 @@ def train(
             keeper.after_step(number, state, fed.host, last)
             if last:
                 break
-        directory = keeper.export(state, "model")
+        finished = int(state.step) >= settings.steps
+        directory = keeper.export(state, "model", finished)
         if best := checkpoints.best_step:
-            keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best")
+            keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best", finished)
 
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
-    if (reached := int(state.step)) < settings.steps:
-        print(f"stopped at step {reached}; the same command goes on from there", flush=True)
+    if not finished:
+        print(f"stopped at step {int(state.step)}; the same command goes on from there", flush=True)
         return None
     return directory
 
@@ -135,11 +138,15 @@ class _Keeper:
             with monitor.pause():
                 self.checkpoints.save(number, state, unreported, monitor.quality)
 
-    def export(self, state: Any, name: str) -> Path:
-        """Writes the model of a state as WORKDIR/name."""
+    def export(self, state: Any, name: str, finished: bool) -> Path:
+        """Writes the model of a state as WORKDIR/name; of a finished run, with what is measured of it."""
         whole = sharding.on_host(state, self.mesh)
+        metrics: dict[str, Any] = {}
+        if finished and self.evaluation is not None:
+            values = evaluate(self.evaluation, self.task.bundle, whole)
+            metrics = kept_metrics(self.evaluation, values)
         if jax.process_index() == 0:
-            bundles.save(self.task.bundle(whole), self.workdir / name)
+            bundles.save(replace(self.task.bundle(whole), metrics=metrics), self.workdir / name)
         return self.workdir / name
 
     def _write_samples(self, number: int, state: Any, batch: HostBatch) -> None:

@@ -179,4 +179,5 @@ def _provenance(config: Any, state: Any) -> dict[str, Any]:
         "seed": config.seed,
         "trained_on": config.data.description,
         "terms": config.data.terms,
+        "licence": config.data.get("licence", ""),  # runs begun before it was asked for do not say
     }

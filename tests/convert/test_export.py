@@ -121,10 +121,13 @@ def test_every_documented_example_runs(
     Path("model").symlink_to(tiny_model)
     text = (ROOT / "docs" / "pytorch.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == text.count("```python") == 3
+    assert len(blocks) == text.count("```python") == 4
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/pytorch.md", "exec"), names)
     assert names["coarse"].shape == (1, 3, 64, 96) and names["scores"].shape == (1, 12, 8, 12)
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"model", "decoder.pt", "decoder.onnx", "segnet.onnx"}
+    assert files == {"model", "decoder.pt", "decoder.onnx", "decoder.stablehlo", "segnet.onnx"}
+    assert (
+        names["reconstruction"].shape == (1, 64, 96, 3) and "stablehlo.convolution" in names["text"]
+    )

@@ -19,6 +19,8 @@ from dsslic_jax.evaluate.segmentation import measure_segmentation
 from tests.configurations import small_compression, small_segmentation
 from tests.model_fixture import make_bundle
 
+FINEST = ("dsslic:files", "r1", 55.0)  # codec, layer and setting of a row
+
 
 @pytest.fixture(scope="module")
 def scenes_bundle() -> Bundle:
@@ -53,6 +55,12 @@ def test_the_table_the_files_and_their_places_are_told(
     assert len(list((tmp_path / "evaluation" / "streams").rglob("*.dsslic"))) == 2 * len(
         config.after.qualities
     )
+    (told,) = bundles.load(tmp_path / "model").metrics["coarse"]
+    assert told["pictures"] == "2 pictures of scenes/test, whole"
+    assert told["protocol"].startswith("fair: rate is bits per pixel of the whole file")
+    (row,) = (r for r in told["rows"] if (r["codec"], r["layer"], r["setting"]) == FINEST)
+    finest = [r for r in rows if (r["layer"], float(r["setting"])) == FINEST[1:]]
+    assert row["psnr_rgb_db"] == pytest.approx(np.mean([float(r["psnr_rgb_db"]) for r in finest]))
     source = open_source(config.data, "test")
     with Image.open(tmp_path / "held_back" / "image" / f"{source[0]['name']}.png") as kept:
         np.testing.assert_array_equal(np.asarray(kept), source[0]["image"])
@@ -89,3 +97,6 @@ def test_segmentation_is_scored_over_labelled_pixels(
     assert accuracy == pytest.approx(share)
     assert iou == pytest.approx(share / len(present))
     assert f"pixel accuracy {share:.4f}" in capsys.readouterr().out
+    (told,) = bundles.load(tmp_path / "model").metrics["segnet"]
+    assert told["pictures"] == "2 pictures of scenes/test"
+    assert told["rows"] == [{"pixel_accuracy": accuracy, "mean_iou": iou}]

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
+from dsslic_jax.bundle import Bundle
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import picture_of, read_csv
 
@@ -35,6 +37,33 @@ def test_evaluate_prints_its_tables_and_says_where_the_rest_lies(
         assert said.count(f"\n{name}  ") + said.count(f"\n{name} ") >= 2
     rows = read_csv(Path("run/bd.csv"))
     assert {row["curve"] for row in rows} == {"webp", "dsslic:files", "dsslic:none"}
+
+
+def test_tables_are_kept_with_the_model_where_that_is_asked_for(
+    images: Path,
+    labels: Path,
+    fake: FakeCodec,
+    tiny_bundle: Bundle,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = "evaluate --images images --out run --codecs jpeg,dsslic --settings jpeg=20 --record"
+    assert cli.main([*command.split(), "two of ours"]) == 1
+    assert "--record needs the --model" in capsys.readouterr().err
+    bundles.save(tiny_bundle, Path("model"))
+    command = f"{command} ours --model model --protocol fair --protocol paper --labels labels"
+    for source in ("files", "segnet"):
+        assert cli.main([*command.split(), "--label-sources", source]) == 0
+    kept = bundles.load("model").metrics
+    assert {part: [e["protocol"].split(":")[0] for e in kept[part]] for part in kept} == {
+        "coarse": ["fair", "paper"],  # SegNet had no part in it
+        "joined": ["fair", "paper"],
+    }
+    paper = kept["coarse"][1]
+    assert paper["pictures"] == "ours"
+    mean = next(row for row in read_csv(Path("run/mean.csv")) if row["codec"] == "jpeg")
+    row = next(row for row in paper["rows"] if row["codec"] == "jpeg")
+    for name in ("bits_per_sample", "psnr_channel_mean_db"):
+        assert row[name] == pytest.approx(float(mean[name]))
 
 
 def test_evaluate_says_where_no_anchor_is_measured(

@@ -20,6 +20,7 @@ from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
 from dsslic_jax.metrics import psnr_rgb_db
+from dsslic_jax.model_metrics import entry, record
 from tests.evaluate.folders import picture_of, read_picture, write_labels, write_picture
 from tests.model_fixture import coarse_part
 
@@ -113,6 +114,9 @@ def test_the_version_tells_models_apart_that_only_encoders_can(
     one, other = (Dsslic("dsslic", p, "embedded", {}) for p in (tiny_model, tmp_path / "other"))
     assert one.model == other.model and one.version != other.version
     assert one.version == Dsslic("dsslic", tiny_model, "embedded", {}).version
+    bundles.save(tiny_bundle, tmp_path / "measured")
+    record(tmp_path / "measured", "coarse", entry("two", "by eye", [{"psnr_rgb_db": float("inf")}]))
+    assert one.version == Dsslic("dsslic", tmp_path / "measured", "embedded", {}).version
     assert "libjxl " in one.version and "x265 " in one.version
 
 

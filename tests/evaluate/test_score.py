@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.classes import class_table
@@ -78,6 +79,13 @@ def test_a_labelled_folder_is_scored_by_the_command(
     with (tmp_path / "out.csv").open() as file:
         rows = [*csv.DictReader(file)]
     assert sum(int(row["pixels"]) for row in rows) == 40 * (56 + 48)
+    bundles.save(tiny_bundle, tmp_path / "model")
+    recorded = [*command, "--model", str(tmp_path / "model"), "--record", "two of ours"]
+    for _ in range(2):
+        assert cli.main(recorded) == 0
+    (told,) = bundles.load(tmp_path / "model").metrics["segnet"]  # once, however often measured
+    assert told["pictures"] == "two of ours"
+    assert told["rows"] == [{"pixel_accuracy": 1.0, "mean_iou": 1.0}]
     write_labels(tmp_path / "labels" / "a.png", 41, 56)
     assert cli.main(command) == 1
     assert "a.png" in capsys.readouterr().err

@@ -13,6 +13,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from dsslic_jax import bundle, known_models
 from tests.conftest import ROOT
 from tests.train.reports import assert_each_report_is_there_once, json_lines, without_times
 from tests.train.runs import assert_same_weights, command, environment
@@ -53,7 +56,10 @@ def is_killed(workdir: Path, begins: str, seconds: float) -> bool:
         return process.returncode != 0
 
 
-def test_a_killed_run_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "known"))
     rng = random.Random(8)
     log: Counter[str] = Counter()
     undisturbed = started(tmp_path / "undisturbed")
@@ -73,6 +79,8 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
             assert last.returncode == 0, said
     said, _ = undisturbed.communicate(timeout=600)
     assert undisturbed.returncode == 0, said
+    model = bundle.load(tmp_path / "undisturbed" / "model")
+    assert known_models.find(model.fingerprint).resolve().name == "model"  # as decode finds it
     expected = without_times(json_lines(tmp_path / "undisturbed"))
     assert [report["step"] for report in expected] == [1, *range(2, 61, 2)]
     for workdir in runs:

@@ -74,8 +74,15 @@ def test_measuring_on_the_way_is_logged_and_changes_nothing(tmp_path: Path) -> N
         and last["eval/bits_per_pixel_c"] < last["eval/bits_per_pixel"]
     )
     best = max(reports, key=lambda report: report["eval/psnr_rgb_db"])
-    kept = bundle.load(tmp_path / "measured" / "best").provenance["coarse"]
-    assert kept["steps"] == best["step"]
+    for name, report in (("model", last), ("best", best)):
+        kept = bundle.load(tmp_path / "measured" / name)
+        assert kept.provenance["coarse"]["steps"] == report["step"]
+        (told,) = kept.metrics["coarse"]
+        assert told["pictures"] == "1 of the 2 pictures of scenes/test, their middle 64x64"
+        assert told["rows"] == [
+            {n.removeprefix("eval/"): v for n, v in report.items() if n.startswith("eval/")}
+        ]
+    assert bundle.load(tmp_path / "quiet" / "model").metrics == {}
 
 
 def test_segmentation_is_measured_on_the_way_too(tmp_path: Path) -> None:
@@ -89,7 +96,9 @@ def test_pictures_to_measure_are_spread_and_cut_in_their_middle() -> None:
     config = small_compression(evaluate_every=1, evaluate_pictures=2)
     config.data.update({"scenes_test": 6, "crop": (32, 48)})
     source = open_source(config.data, "test")
-    elements = CodedPictures(config)._elements
+    measured = CodedPictures(config)
+    elements = measured._elements
+    assert measured.pictures == "2 of the 6 pictures of scenes/test, their middle 32x48"
     assert [element["name"] for element in elements] == [source[0]["name"], source[3]["name"]]
     np.testing.assert_array_equal(elements[1]["image"], source[3]["image"][16:48, 8:56])
     np.testing.assert_array_equal(elements[1]["labels"], source[3]["labels"][16:48, 8:56])

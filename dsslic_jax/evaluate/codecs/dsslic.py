@@ -87,8 +87,11 @@ class Dsslic:
         self.classes: ClassTable = self._bundle.classes
         self._own = coding_settings(self._bundle.coding, codecs=codecs)
         self._prepared: set[tuple[str, int, int]] = set()
-        # The fingerprint leaves out what an encoder alone has; model.json names all weights by their hash.
-        digest = hashlib.sha256((model / "model.json").read_bytes()).hexdigest()[:12]
+        # The fingerprint leaves out what an encoder alone has; model.json names all weights by their hash. What was
+        # measured before is no part of the model.
+        description = json.loads((model / "model.json").read_text())
+        description.pop("metrics", None)
+        digest = hashlib.sha256(json.dumps(description, indent=1).encode()).hexdigest()[:12]
         chosen = _other_than_default(self._own)
         self.version = (
             f"dsslic_jax {__version__}, model directory {digest}, {self._coder_versions()}"

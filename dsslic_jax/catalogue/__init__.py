@@ -1,0 +1,1 @@
+"""The models known here: listed, checked, described, and exchanged with the Hugging Face Hub."""

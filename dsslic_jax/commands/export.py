@@ -1,0 +1,114 @@
+"""networks as programs for others: StableHLO, ONNX or TorchScript"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.known_models import model_directory
+
+if TYPE_CHECKING:
+    from dsslic_jax.bundle import Bundle
+
+    Export = Callable[[str, Path], None]  # network, file
+
+NETWORKS = ("encoder", "decoder", "segnet")
+SUFFIXES = {"stablehlo": ".stablehlo", "onnx": ".onnx", "torchscript": ".pt"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("model", type=model_directory, help="model directory")
+    parser.add_argument("output", type=Path, help="folder for <network>.stablehlo, .onnx or .pt")
+    parser.add_argument("--format", choices=[*SUFFIXES], required=True)
+    parser.add_argument(
+        "--network",
+        type=_networks,
+        metavar="NAME,…",
+        help=f"of {', '.join(NETWORKS)} (default: all that the model has)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="HEIGHTxWIDTH",
+        help="one picture of this size in pixels (default: batches of any size; SegNet needs it, "
+        "unless as TorchScript)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the command."""
+    from dsslic_jax import runtime
+
+    runtime.prepare()
+    from dsslic_jax.catalogue.verifying import verify
+
+    model = verify(options.model)  # what has other arrays than it should could only fail later
+    networks = _chosen(model, options)
+    export = _stablehlo(model, options) if options.format == "stablehlo" else _torch(model, options)
+    for network in networks:
+        path = options.output / f"{network}{SUFFIXES[options.format]}"
+        export(network, path)
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _chosen(model: Bundle, options: argparse.Namespace) -> list[str]:
+    """The networks to write. Raises ConfigError or ModelError for one that cannot be."""
+    there = [
+        *(("encoder", "decoder") if model.model else ()),
+        *(("segnet",) if model.segnet else ()),
+    ]
+    networks = options.network or there
+    if missing := [name for name in networks if name not in there]:
+        raise ModelError(f"{options.model} has no {missing[0]}: it has {', '.join(there)}")
+    if options.format == "torchscript":
+        if options.size is not None:
+            raise ConfigError("TorchScript files take every size: leave --size out")
+    elif options.size is None and "segnet" in networks:
+        raise ConfigError(
+            "SegNet is exported for one size: give --size, or leave it out with --network encoder,decoder"
+        )
+    return networks
+
+
+def _stablehlo(model: Bundle, options: argparse.Namespace) -> Export:
+    from dsslic_jax.convert.stablehlo import to_stablehlo
+
+    return lambda network, path: to_stablehlo(model, network, path, options.size)
+
+
+def _torch(model: Bundle, options: argparse.Namespace) -> Export:
+    for package in ("torch", *(("onnx", "onnxscript") if options.format == "onnx" else ())):
+        if importlib.util.find_spec(package) is None:
+            raise ModelError(f"this format needs {package}: pip install 'dsslic_jax[torch]'")
+    from dsslic_jax.convert.export import to_onnx, to_torchscript
+    from dsslic_jax.convert.loading import modules_of
+
+    modules: dict[str, Any] = modules_of(model)
+
+    def export(network: str, path: Path) -> None:
+        if options.format == "onnx":
+            to_onnx(modules[network], path, options.size)
+        else:
+            to_torchscript(modules[network], path)
+
+    return export
+
+
+def _networks(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in NETWORKS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(NETWORKS)}")
+    return names
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "96x128" -> (96, 128)."""
+    if not (match := re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write HEIGHTxWIDTH, as 96x128")
+    return int(match[1]), int(match[2])

@@ -8,6 +8,9 @@ are zero: a 7x7 kernel costs 1.31 times the operations so, a 3x3 of stride two 1
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -24,6 +27,26 @@ _FEW_RESULTS = 4  # of stride one: the networks' heads
 _FEW_FEATURES = 64  # of stride two, backwards
 
 
+_AS_ACCELERATOR = ContextVar("_AS_ACCELERATOR", default=False)
+
+
+@contextmanager
+def accelerator_forms() -> Iterator[None]:
+    """Inside, what is traced takes the forms of accelerators, though it be lowered for a CPU: to plan for a GPU."""
+    token = _AS_ACCELERATOR.set(True)
+    try:
+        yield
+    finally:
+        _AS_ACCELERATOR.reset(token)
+
+
+def by_platform(*arguments: Any, cpu: Callable[..., Any], default: Callable[..., Any]) -> Any:
+    """`cpu(*arguments)` where this is lowered for a CPU, else `default`: two forms of one function."""
+    if _AS_ACCELERATOR.get():
+        return default(*arguments)
+    return jax.lax.platform_dependent(*arguments, cpu=cpu, default=default)
+
+
 def valid_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
     """[B, H, W, I] * [kh, kw, I, O] -> [B, H', W', O] without padding."""
     return checkpoint_name(_plain(x, kernel, stride, dilation), CONVOLUTION)
@@ -35,7 +58,7 @@ def fast_conv(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 
     even = all(((side - size) // stride + 1) * stride % _BLOCK == 0 for side in x.shape[1:3])
     if stride == 1 and dilation == 1 and size > 1 and results <= _FEW_RESULTS and even:
         form = partial(conv_in_blocks, stride=1)
-        y = jax.lax.platform_dependent(x, kernel, cpu=form, default=_plain)
+        y = by_platform(x, kernel, cpu=form, default=_plain)
     elif stride == _BLOCK and dilation == 1 and features <= _FEW_FEATURES:
         y = _conv_of_stride_two(x, kernel)
     else:
@@ -99,7 +122,7 @@ def _backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[
     def of_form(form: Any, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> Any:
         return jax.vjp(partial(form, stride=_BLOCK), x, kernel)[1](gradient)
 
-    return jax.lax.platform_dependent(
+    return by_platform(
         *saved, gradient, cpu=partial(of_form, conv_in_blocks), default=partial(of_form, _plain)
     )
 

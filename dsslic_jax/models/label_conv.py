@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.models.convolution import valid_conv
+from dsslic_jax.models.convolution import by_platform, valid_conv
 from dsslic_jax.models.layers import Dtype, normal_init, pad
 
 # Fewest classes for which the look-up is the faster form on CPU, forwards and with backwards
@@ -128,9 +128,7 @@ class LabelConv(nn.Module):
         labels = pad(labels, size // 2, "reflect")
         picture = pad(picture.astype(self.dtype), size // 2, "reflect")
         if self.method == "auto":
-            y = jax.lax.platform_dependent(
-                labels, picture, kernel, cpu=label_conv_cpu, default=label_conv_dense
-            )
+            y = by_platform(labels, picture, kernel, cpu=label_conv_cpu, default=label_conv_dense)
         elif self.method == "dense":
             y = label_conv_dense(labels, picture, kernel)
         elif self.method == "lookup":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax
 from jax.experimental import topologies
 
 from dsslic_jax.errors import ConfigError, DsslicError
+from dsslic_jax.models.convolution import accelerator_forms
 from dsslic_jax.plan import shapes
 from dsslic_jax.plan.chips import Slice
 from dsslic_jax.plan.collectives import read_collectives
@@ -47,7 +49,10 @@ class Planner:
             for name, array in shapes.batch_shapes(self.config, batch_size).items()
         }
         began = time.perf_counter()
-        compiled = self._compile(step.lower(self.state, batch))
+        estimated = self.where.chip.kind == "gpu"  # compiled for a CPU
+        with accelerator_forms() if estimated else nullcontext():
+            lowered = step.lower(self.state, batch)
+        compiled = self._compile(lowered)
         seconds = time.perf_counter() - began
         memory: Any = compiled.memory_analysis()
         counted: Any = compiled.cost_analysis()

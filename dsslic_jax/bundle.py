@@ -199,7 +199,7 @@ def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray])
         metrics=description.get("metrics", {}),  # older models do not say
     )
     measured = [entry for entries in made.metrics.values() for entry in entries]
-    parts = [made.model or {}, made.segnet or {}, made.coding, *made.provenance.values(), *measured]
+    parts = [*made.parts.values(), made.coding, *made.provenance.values(), *measured]
     if not all(isinstance(part, dict) for part in parts + [r for m in measured for r in m["rows"]]):
         raise ValueError("a part of it is no object")
     return made

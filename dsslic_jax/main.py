@@ -71,7 +71,7 @@ def _run(workdir: Path) -> bool:
     from dsslic_jax.evaluate.during_training import evaluation_of
     from dsslic_jax.train.loop import train
 
-    if _CONFIG.value.task == "compression":
+    if "coding" in _CONFIG.value:
         coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
     if _UNTRAINED.value:
         return _write_untrained(workdir)

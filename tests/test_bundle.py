@@ -232,6 +232,13 @@ def test_a_description_that_is_none_is_refused(text: bytes, directory: Path) -> 
         bundles.load(directory)
 
 
+@pytest.mark.parametrize("part", ["model", "segnet", "enhancenet"])
+def test_a_part_that_is_no_object_is_refused(part: str, directory: Path) -> None:
+    edit(directory, lambda description: description.update({part: 5}))
+    with pytest.raises(ModelError, match="a part of it is no object"):
+        bundles.load(directory)
+
+
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
 def test_a_directory_without_one_of_its_files_is_refused(name: str, directory: Path) -> None:
     (directory / name).unlink()

@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from dsslic_jax.bundle import Bundle
     from dsslic_jax.codec.codec import Codec
 
-_STRENGTHS_PER_QUANTISER = 4
-
-
-def strength_of(quality: float) -> int:
-    """How coarsely a quality, 0 to 100, quantises: 204 to 0, but at least 1."""
-    from dsslic_jax.codec.hevc import MAX_QP
-
-    return max(1, round(_STRENGTHS_PER_QUANTISER * MAX_QP * (1 - quality / 100)))
-
 
 def write_coded_pairs(
     source: Path,
@@ -58,11 +49,12 @@ def write_coded_pairs(
       DataError: there are no pictures, two of one name, or one without a label map.
       ModelError, CoderUnavailable: without SegNet or a program, no picture can be coded.
     """
+    from dsslic_jax.codec.residual import ResidualSettings
     from dsslic_jax.data.folders import pair_files, picture_files
 
     if not qualities or not all(0 <= quality <= 100 for quality in qualities):
         raise ConfigError("qualities are 0 (coarsest) to 100 (finest)")
-    by_strength = {strength_of(quality): quality for quality in qualities}
+    by_strength = {ResidualSettings(quality).strength: quality for quality in qualities}
     if len(by_strength) < len(qualities):
         raise ConfigError(
             "two qualities have the same strength: half of one is too little between them"

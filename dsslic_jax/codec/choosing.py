@@ -10,12 +10,12 @@ import numpy as np
 
 from dsslic_jax.codec.rate import Code, OutOfReach, meet_target
 from dsslic_jax.codec.settings import CodingSettings
+from dsslic_jax.metrics import mean_squared_error
 
 GAINS_TRIED = (1.0, 0.5, 0.25, 0.0)  # of the prediction
 # BPG on photographs gains about 4.93 dB in PSNR for each e-fold of its bytes (mean over its curve), and 4.343 dB are an
 # e-fold of the squared error: along that curve the error falls with the 1.135th power of the bytes.
 _ERROR_POWER = 4.93 / 4.343
-_ROWS = 512
 
 Trial = tuple[CodingSettings, Code]  # without "auto", and what codes with them
 
@@ -35,15 +35,6 @@ def gain_choices(settings: CodingSettings) -> list[CodingSettings]:
     if settings.prediction_gain != "auto":
         return [settings]
     return [replace(settings, prediction_gain=gain) for gain in GAINS_TRIED]
-
-
-def squared_error(picture: np.ndarray, other: np.ndarray) -> float:
-    """Mean squared difference of two pictures uint8 [H, W, 3]."""
-    total = 0
-    for row in range(0, len(picture), _ROWS):
-        levels = picture[row : row + _ROWS].astype(np.int32) - other[row : row + _ROWS]
-        total += int(np.square(levels).sum(dtype=np.int64))
-    return total / picture.size
 
 
 def cost(num_bytes: int, error: float) -> float:
@@ -75,7 +66,7 @@ def cheapest(settings: CodingSettings, picture: np.ndarray, trials: Iterable[Tri
             continue
         if not several:
             return data
-        price = cost(len(data), squared_error(picture, decoded))
+        price = cost(len(data), mean_squared_error(picture, decoded))
         if best is None or (price, len(data)) < best[:2]:
             best = price, len(data), data
     if best is None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsslic_jax.codec import residual
-from dsslic_jax.codec.choosing import squared_error
 from dsslic_jax.codec.coders import LossyCoder, decoder_for
 from dsslic_jax.codec.container import Header
 from dsslic_jax.codec.enhancement import Enhancer
 from dsslic_jax.codec.residual import ResidualSettings
 from dsslic_jax.codec.residual_opening import with_strength
 from dsslic_jax.codec.settings import CodingSettings
+from dsslic_jax.metrics import mean_squared_error
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.predictor import Progress
@@ -84,11 +84,11 @@ def _enhanced(
     enhancer: Enhancer,
 ) -> tuple[bytes, np.ndarray]:
     """The layer, flagged where enhancing what was decoded of it lowers the error, and the picture it then gives."""
-    least, best = squared_error(picture, decoded), (payload, decoded)
+    least, best = mean_squared_error(picture, decoded), (payload, decoded)
     for trial in STRENGTH_TRIALS:
         tried = max(strength + trial, 1)
         made = enhancer(decoded, labels, tried)
-        error = squared_error(picture, made)
+        error = mean_squared_error(picture, made)
         if error < least:
             least, best = error, (with_strength(payload, tried), made)
     return best

@@ -21,6 +21,7 @@ from dsslic_jax.convert.ours import (
 )
 from dsslic_jax.convert.rules import Arrays, Pair
 from dsslic_jax.errors import ModelError
+from dsslic_jax.models.coarse import coarse_networks
 
 _REFERENCE = (reference.COMPNET, reference.FINENET, reference.DISCRIMINATOR)
 # What can be written. The authors' SegNet is a program of its own: CSAILVision's is the same network in PyTorch.
@@ -58,6 +59,11 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
 
     Raises ModelError listing the arrays that do not fit the model's settings, or for which the layout has no name.
     """
+    coarse = model.bundle.model
+    if model.bundle.enhancenet or (coarse and coarse_networks(coarse) != COARSE_NETWORKS):
+        raise ModelError(
+            "EnhanceNet, and models without CompNet or FineNet, have no form in PyTorch yet"
+        )
     arrays = {**model.bundle.weights, **model.training}
     pairs: list[Pair] = []
     shapes: dict[str, tuple[int, ...]] = {STEP: ()}

@@ -118,4 +118,4 @@ def evaluation_of(config: Any) -> CodedPictures | SegmentedPictures | None:
     """What `config` asks to be measured while it is trained, or None."""
     if not config.train.evaluate_every:
         return None
-    return CodedPictures(config) if config.task == "compression" else SegmentedPictures(config)
+    return SegmentedPictures(config) if config.task == "segmentation" else CodedPictures(config)

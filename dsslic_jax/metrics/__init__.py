@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dsslic_jax.metrics.bd_rate import Difference, bd_psnr_db, bd_rate_percent
 from dsslic_jax.metrics.label_maps import confusion_matrix, mean_iou
-from dsslic_jax.metrics.psnr import psnr_channel_mean_db, psnr_rgb_db, psnr_y_db
+from dsslic_jax.metrics.psnr import mean_squared_error, psnr_channel_mean_db, psnr_rgb_db, psnr_y_db
 from dsslic_jax.metrics.rate import bits_per_pixel, bits_per_sample
 from dsslic_jax.metrics.similarity import (
     MS_SSIM_WEIGHTS,
@@ -30,6 +30,7 @@ __all__ = [
     "bits_per_sample",
     "confusion_matrix",
     "mean_iou",
+    "mean_squared_error",
     "ms_ssim",
     "ms_ssim_y",
     "psnr_channel_mean_db",

@@ -8,6 +8,18 @@ import numpy as np
 
 from dsslic_jax.metrics.samples import PEAK, luma, require_same_pictures
 
+_ROWS = 512  # taken at a time: pictures may be large
+
+
+def mean_squared_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean of (a - b)^2 over all 3HW samples. Arguments and errors as for `psnr_rgb_db`."""
+    require_same_pictures(a, b)
+    total = 0
+    for row in range(0, len(a), _ROWS):
+        levels = a[row : row + _ROWS].astype(np.int32) - b[row : row + _ROWS]
+        total += int(np.square(levels).sum(dtype=np.int64))
+    return total / a.size
+
 
 def psnr_rgb_db(a: np.ndarray, b: np.ndarray) -> float:
     """10 log10(255^2 / MSE) in dB, the mean squared error taken over all 3HW samples at once.
@@ -21,7 +33,7 @@ def psnr_rgb_db(a: np.ndarray, b: np.ndarray) -> float:
     Raises:
         ValueError: a picture is not uint8 [H, W, 3], or the shapes differ.
     """
-    return _psnr_db(_difference(a, b))
+    return _decibels(mean_squared_error(a, b))
 
 
 def psnr_channel_mean_db(a: np.ndarray, b: np.ndarray) -> float:
@@ -49,6 +61,8 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _psnr_db(difference: np.ndarray) -> float:
     squared_error = float(np.sum(difference * difference))  # exact where `difference` is integer
-    if squared_error == 0:
-        return math.inf
-    return 10.0 * math.log10(PEAK * PEAK * difference.size / squared_error)
+    return _decibels(squared_error / difference.size)
+
+
+def _decibels(error: float) -> float:
+    return 10.0 * math.log10(PEAK * PEAK / error) if error else math.inf

@@ -17,7 +17,6 @@ from dsslic_jax.models.convolution import depth_to_space, space_to_depth
 from dsslic_jax.models.layers import Conv, Dtype
 
 SCALE = 2  # pixels a side in one position
-MAX_STRENGTH = 255
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
 _MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
 CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}

@@ -45,6 +45,7 @@ def make_enhancement_step(config: Any) -> TrainStep:
     mean of log(error after / error before), -0.1 saying a tenth less.
     """
     model, optimizer = build_enhancenet(config.enhancenet), make_optimizer(config)
+    clip = optax.clip_by_global_norm(MAX_GRADIENT_NORM)
 
     def train_step(state: NetworkState, batch: Batch) -> tuple[NetworkState, Metrics]:
         picture = to_network(batch["image"])
@@ -59,16 +60,14 @@ def make_enhancement_step(config: Any) -> TrainStep:
             return jnp.mean(after / typical), after
 
         (total, after), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
-        norm = optax.tree.norm(gradients)
-        shrink = jnp.minimum(1.0, MAX_GRADIENT_NORM / jnp.maximum(norm, 1e-12))
-        gradients = jax.tree.map(lambda gradient: gradient * shrink, gradients)
+        clipped, _ = clip.update(gradients, optax.EmptyState())
         ratio = jnp.log(jnp.maximum(after, _LEAST_ERROR) / jnp.maximum(before, _LEAST_ERROR))
         metrics = {
             "E/total": total,
             "E/before": jnp.mean(before / typical),
             "E/log_ratio": jnp.mean(ratio),
-            "E/gradient_norm": norm,
+            "E/gradient_norm": optax.tree.norm(gradients),
         }
-        return state.updated(gradients, optimizer), metrics
+        return state.updated(clipped, optimizer), metrics
 
     return train_step

@@ -22,7 +22,11 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
         "train.update_order": ("alternating", "simultaneous"),
     },
     "segmentation": {f"model.{name}": known for name, known in segnet.CHOICES.items()},
-    "enhancement": {f"enhancenet.{name}": known for name, known in enhancenet.CHOICES.items()},
+    "enhancement": {
+        **{f"model.{name}": known for name, known in coarse.CHOICES.items()},
+        **{f"enhancenet.{name}": known for name, known in enhancenet.CHOICES.items()},
+        "data.kind": ("coded",),
+    },
 }
 SHARED_CHOICES = {
     "optimizer.name": ("adam", "sgd"),
@@ -53,7 +57,7 @@ def resolve(config: Any) -> Any:
     _check_classes(config, classes)
     _check_crop(config)
     _check_mesh(config)
-    if config.task == "compression" and config.after.evaluate and config.data.kind != "scenes":
+    if config.task != "segmentation" and config.after.evaluate and config.data.kind != "scenes":
         raise ConfigError(
             "after.evaluate measures embedded scenes; measure files with `dsslic evaluate`, on "
             "lossless pictures"

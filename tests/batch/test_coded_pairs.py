@@ -12,7 +12,7 @@ from PIL import Image
 
 from dsslic_jax import bundle as bundles
 from dsslic_jax.batch import coded_pairs
-from dsslic_jax.batch.coded_pairs import strength_of, write_coded_pairs
+from dsslic_jax.batch.coded_pairs import write_coded_pairs
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.coded import CodedSource
@@ -40,13 +40,6 @@ def files(folder: Path) -> dict[str, int]:
     """Every file below a folder, with the time when it was written."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
-
-
-@pytest.mark.parametrize(
-    ("quality", "strength"), [(0, 204), (25, 153), (50, 102), (99, 2), (100, 1)]
-)
-def test_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
-    assert strength_of(quality) == strength
 
 
 def test_pairs_are_what_the_codec_gives_back(codec: Codec, source: Path, tmp_path: Path) -> None:

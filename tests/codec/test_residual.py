@@ -396,3 +396,10 @@ def test_scale_maps_there_and_back_by_hand() -> None:
     assert scale.to_codes(levels, 8).tolist() == [0, 1, 16, 255, 255]
     assert scale.to_codes(levels, 10).tolist() == [0, 1, 16, 255, 816]
     assert scale.to_levels(np.array([0, 16, 255], np.uint8)).tolist() == [-8.0, 0.0, 119.5]
+
+
+@pytest.mark.parametrize(
+    ("quality", "strength"), [(0, 204), (25, 153), (50, 102), (99, 2), (100, 1)]
+)
+def test_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
+    assert ResidualSettings(quality).strength == strength

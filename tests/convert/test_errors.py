@@ -185,3 +185,14 @@ def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() ->
     told = r"missing: compnet/head/bias; misshapen: finenet/stem/kernel \[3\], .* other/kernel"
     with pytest.raises(ModelError, match=told):
         to_state_dict(Portable(replace(bundle, weights=stray), {}), "module")
+
+
+def test_parts_that_have_no_form_in_pytorch_are_told() -> None:
+    whole = models.make_bundle(models.coarse_settings(), None)
+    assert whole.model is not None
+    for bundle in (
+        replace(whole, enhancenet={"width": 4}),
+        replace(whole, model={**whole.model, "finenet_width": 0}),
+    ):
+        with pytest.raises(ModelError, match="no form in PyTorch"):
+            to_state_dict(Portable(bundle, {}), "module")

@@ -10,6 +10,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from dsslic_jax.metrics import (
+    mean_squared_error,
     ms_ssim,
     ms_ssim_y,
     psnr_channel_mean_db,
@@ -108,3 +109,10 @@ def test_one_equal_channel_makes_the_mean_of_channels_infinite() -> None:
 def test_other_shapes_and_types_are_refused(metric: Metric, a: np.ndarray, b: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"pictures must be|shapes differ|without pixels"):
         metric(a, b)
+
+
+def test_the_error_is_of_all_samples_however_large_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, 256, (1100, 5, 3)).astype(np.uint8) for _ in range(2))
+    expected = np.mean((one.astype(float) - other) ** 2)
+    assert mean_squared_error(one, other) == pytest.approx(expected, rel=1e-12)

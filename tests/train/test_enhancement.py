@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs import default
 from dsslic_jax.classes import class_table
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.evaluate.during_training import CodedPictures, evaluation_of
 from dsslic_jax.train import sharding
 from dsslic_jax.train.mesh import make_mesh
 from dsslic_jax.train.settings import resolve
@@ -87,3 +91,36 @@ def test_what_was_trained_codes_pictures(trained: Any) -> None:
 def test_the_untrained_fingerprint_depends_on_the_weights(trained: Any) -> None:
     task, state, _ = trained
     assert task.bundle(state).fingerprint != task.bundle(task.state).fingerprint
+
+
+def test_while_it_is_trained_pictures_are_coded_not_segmented(trained: Any, tmp_path: Path) -> None:
+    for kind in ("images", "labels", "decoded/100"):
+        (tmp_path / "val" / kind).mkdir(parents=True)
+    for kind, name in (("images", "image"), ("labels", "labels"), ("decoded/100", "decoded")):
+        Image.fromarray(BATCH[name][0]).save(tmp_path / "val" / kind / "a.png")
+    config, _ = task_of()
+    with config.unlocked():
+        config.data.update({"root": str(tmp_path), "eval_split": "val"})
+        config.train.evaluate_every = 1
+    evaluation = evaluation_of(config)
+    assert isinstance(evaluation, CodedPictures)
+    task, state, _ = trained
+    measured = evaluation(task.bundle(state))
+    assert measured["eval/psnr_rgb_db"] > measured["eval/psnr_coarse_rgb_db"]
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "message"),
+    [
+        ("data", "kind", "folders", "data.kind must be one of coded"),
+        ("model", "alpha", 7, "model.alpha must be one of"),
+        ("after", "evaluate", True, "after.evaluate measures embedded scenes"),
+    ],
+)
+def test_settings_that_it_cannot_follow_are_told_before_training(
+    section: str, name: str, value: Any, message: str
+) -> None:
+    config = default.tiny(default.enhancement())
+    config[section][name] = value
+    with pytest.raises(ConfigError, match=message):
+        resolve(config)

@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from dsslic_jax import bundle
+from dsslic_jax.catalogue.verifying import verify
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
-from dsslic_jax.train.checkpoint import claim
+from dsslic_jax.train.checkpoint import CHECKPOINTS, claim
 from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.settings import resolve
 from tests.configurations import small_compression, small_segmentation
@@ -233,3 +234,15 @@ def test_the_training_command_tells_mistakes_in_one_line(
     assert process.returncode == 1
     assert message in process.stderr.strip().splitlines()[-1]
     assert "Traceback" not in process.stderr
+
+
+def test_a_model_is_written_before_its_first_step(tmp_path: Path) -> None:
+    # Without data: there is no folder at data.root.
+    config = "--config=configs/best_natural.py:tiny"
+    workdir = f"--workdir={tmp_path}"
+    process = ended([sys.executable, "-m", "dsslic_jax.main", config, workdir, "--untrained"])
+    assert process.returncode == 0, process.stderr
+    model = verify(tmp_path / "model")
+    assert set(model.parts) == {"coarse", "enhancenet"}
+    assert model.provenance["enhancenet"]["steps"] == 0
+    assert not (tmp_path / CHECKPOINTS).exists()

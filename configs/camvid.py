@@ -13,7 +13,10 @@ from configs import default
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The configuration; variant "tiny" shrinks it to seconds, "two_cores" to half an hour on two cores."""
+    """The configuration; variant "tiny" shrinks it to seconds, "two_cores" to half an hour on two cores.
+
+    "pixel_error" is the phase after "two_cores", beginning with its model (train.start_from).
+    """
     config = default.compression()
     use_camvid(config)
     config.data.crop = (256, 256)
@@ -21,6 +24,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.train.update({"batch_size": 8, "steps": 60_000})
     if variant == "two_cores":
         return default.finish(two_cores(config))
+    if variant == "pixel_error":
+        return default.finish(default.use_pixel_error(two_cores(config)))
     return default.finish(config, variant)
 
 

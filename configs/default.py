@@ -37,6 +37,8 @@ def _data() -> ConfigDict:
     data.scale = (1.0, 1.0)  # random scale before the crop, range
     data.crop = (256, 256)  # training crop, (height, width) in pixels
     data.flip = True  # mirror left-right half of the time
+    # Share of the training pictures whose labels are hidden, so that networks also learn to do without.
+    data.unlabelled = 0.0
     data.cache = False  # keep decoded pictures in memory; for sets that fit
     data.cache_gib = 4.0  # how much of it, in 2**30 bytes; needing more is an error
     data.workers = 0  # decoding processes per host; 0 decodes in threads
@@ -156,6 +158,7 @@ def compression() -> ConfigDict:
     losses.gan = "log"  # "log" (poster) or "least_squares" (reference)
     losses.gan_weight = 1.0
     losses.l1_weight = 20.0  # 2 lambda, lambda = 10
+    losses.mse_weight = 0.0  # squared error; for the phase after the adversarial one
     losses.ssim = "poster"  # on [0, 1]; "reference": on [-1, 1], same constants
     losses.ssim_weight = 1.0
     losses.features = "poster"  # every layer; "reference": logits left out, averaged over scales
@@ -218,8 +221,9 @@ def enhancement() -> ConfigDict:
     enhancenet.dtype = config.get_ref("precision")
 
     config.optimizer.update({"learning_rate": 1e-3, "beta1": 0.9, "constant_fraction": 0.0})
-    config.data.update({"kind": "coded", "crop": (64, 64), "cache": True})
-    config.train.update({"batch_size": 16, "steps": 60_000, "ema_decay": 0.999})
+    # A convolution sees zeros beyond a crop's edge: in larger crops fewer pixels lie near one.
+    config.data.update({"kind": "coded", "crop": (96, 96), "cache": True, "unlabelled": 0.25})
+    config.train.update({"batch_size": 8, "steps": 60_000, "ema_decay": 0.999})
     config.train.sample_every = 2000
     return config
 
@@ -229,6 +233,13 @@ def use_best_profile(config: ConfigDict) -> ConfigDict:
     config.model.update({"alpha": 64, "compact": "mean", "finenet_width": 0, "colour": "ycbcr"})
     config.coding.update({"residual": "centred", "residual_bits": 10, "prediction_gain": 0.0})
     config.coding.update({"compact_step": 8, "label_scale": 8})
+    return config
+
+
+def use_pixel_error(config: ConfigDict) -> ConfigDict:
+    """Sets the losses of the phase after the adversarial one: what the residual has to mend, and nothing else."""
+    config.losses.update({"gan_weight": 0.0, "features_weight": 0.0, "vgg_weight": 0.0})
+    config.losses.update({"l1_weight": 0.0, "ssim_weight": 0.0, "mse_weight": 100.0})
     return config
 
 

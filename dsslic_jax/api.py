@@ -59,7 +59,7 @@ class Picture:
 
 def encode(
     image: np.ndarray | Image.Image | str | Path | BinaryIO,
-    model: Model,
+    model: Model | None = None,
     *,
     labels: np.ndarray | str | Path | None = None,
     quality: float | None = None,
@@ -76,7 +76,7 @@ def encode(
     Args:
       image: uint8 array [H, W, 3] or [H, W], a picture of Pillow's, or a picture file.
       model: a model directory, which is kept loaded for later calls and remembered for `decode`, or a bundled model's
-        name; or a Bundle or Codec.
+        name; or a Bundle or Codec; None for the bundled default.
       labels: s, uint8 [H, W] class ids of the model's table, or a label map PNG; None lets SegNet make it.
       quality: of the residual, 0 (coarsest) to 100 (finest); None for the model's own.
       target_bits_per_pixel: instead of a quality: size of the stream, met within 2 %.
@@ -98,7 +98,7 @@ def encode(
         source = read_source(
             file, alpha=alpha, deep=deep, metadata=metadata, labelled=labels is not None
         )
-    codec = _codec_of(model)
+    codec = _codec_of(known_models.default_model() if model is None else model)
     from dsslic_jax.codec.settings import coding_settings
 
     settings = coding_settings(

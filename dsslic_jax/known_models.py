@@ -17,6 +17,7 @@ from pathlib import Path
 from dsslic_jax.errors import ModelError
 
 BUNDLED = Path(__file__).parent / "bundled"
+DEFAULT = "natural"  # the bundled model that pictures are coded with where none is named
 FINGERPRINTS = ("fingerprint", "fingerprint_with_segnet")  # of model.json
 
 
@@ -31,6 +32,11 @@ def folder() -> Path:
 def bundled() -> dict[str, Path]:
     """The directories of the models that come with this package, by name."""
     return {path.parent.name: path.parent for path in sorted(BUNDLED.glob("*/model.json"))}
+
+
+def default_model() -> Path:
+    """The directory of the model that is used where a user names none."""
+    return BUNDLED / DEFAULT
 
 
 def model_directory(given: str | Path) -> Path:

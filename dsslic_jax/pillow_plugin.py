@@ -108,12 +108,7 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    options = dict(image.encoderinfo)
-    if "model" not in options:
-        raise ValueError(
-            "saving as .dsslic takes a model: image.save(path, model=<model directory>)"
-        )
-    file.write(api.encode(image, **options))
+    file.write(api.encode(image, **image.encoderinfo))
 
 
 register()

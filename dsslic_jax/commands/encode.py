@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsslic_jax import known_models
 from dsslic_jax.commands.info import print_info
 from dsslic_jax.commands.options import add_coder_options, add_network_options, open_codecs
 from dsslic_jax.commands.progress import PhaseBar, PhaseLines
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=model_directory,
-        required=True,
-        help="model directory, or bundled model's name",
+        default=known_models.default_model(),
+        help=f"model directory, or bundled model's name (default: {known_models.DEFAULT})",
     )
     parser.add_argument(
         "--labels", type=Path, help="label map PNG, or folder of them (default: made by SegNet)"

@@ -16,6 +16,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
+from dsslic_jax.classes import class_table
 from dsslic_jax.data.elements import Element
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.files import MAX_PIXELS
@@ -30,12 +31,16 @@ class Framing:
       scale: range of the random factor on top of `resize`, training only.
       crop: (height, width) in pixels, or None for whole pictures.
       flip: mirror left-right half of the time, training only.
+      unlabelled: share of the pictures whose labels are all made `unlabelled_id`, training only.
+      unlabelled_id: the class that networks are given where there are no labels.
     """
 
     resize: int | tuple[int, int] | None
     scale: tuple[float, float]
     crop: tuple[int, int] | None
     flip: bool
+    unlabelled: float = 0.0
+    unlabelled_id: int = 0
 
     @classmethod
     def from_config(cls, data_config: ConfigDict) -> Framing:
@@ -43,6 +48,8 @@ class Framing:
         low, high = data_config.scale
         if not 0 < low <= high:
             raise ConfigError(f"data.scale must be 0 < low <= high, not ({low}, {high})")
+        if not 0 <= data_config.unlabelled <= 1:
+            raise ConfigError(f"data.unlabelled is a share, 0 to 1, not {data_config.unlabelled}")
         resize, crop = data_config.resize, data_config.crop
         if data_config.kind == "coded" and (resize is not None or (low, high) != (1, 1)):
             raise ConfigError(
@@ -55,6 +62,8 @@ class Framing:
             scale=(low, high),
             crop=None if crop is None else _size("crop", crop),
             flip=data_config.flip,
+            unlabelled=data_config.unlabelled,
+            unlabelled_id=class_table(data_config.classes).unlabelled_id,
         )
 
     def augmented(self, element: Element, rng: np.random.Generator) -> Element:
@@ -67,6 +76,9 @@ class Framing:
             element = cropped(element, top, left, self.crop)
         if self.flip and rng.random() < 0.5:
             element = mirrored(element)
+        if self.unlabelled and rng.random() < self.unlabelled:
+            hidden = np.full_like(element["labels"], self.unlabelled_id)
+            element = cast("Element", {**element, "labels": hidden})
         return element
 
     def centred(self, element: Element) -> Element:

@@ -99,22 +99,25 @@ def discriminator_loss(real: Features, fake: Features, losses: Any) -> tuple[jax
 def generator_loss(
     picture: jax.Array,
     coarse: jax.Array,
-    real: Features,
-    fake: Features,
+    judged: tuple[Features, Features] | None,
     vgg: tuple[Sequence[jax.Array], Sequence[jax.Array]] | None,
     losses: Any,
 ) -> tuple[jax.Array, Metrics]:
-    """L_G = GAN + L1 + L_SSIM + L_DIS (+ L_VGG), each term weighted as it enters the sum.
+    """L_G = GAN + L1 + L_SSIM + L_DIS (+ L_VGG) (+ squared error), each term weighted as it enters the sum.
 
-    picture x and coarse x' are float [B, H, W, 3], x in [-1, 1]; `real` and `fake` are the discriminator's
-    outputs for them; `vgg` their VGG features, or None to leave the term out.
+    picture x and coarse x' are float [B, H, W, 3], x in [-1, 1]; `judged` are the discriminator's outputs for them,
+    `vgg` their VGG features, either None to leave its terms out.
     """
     terms = {
-        "G/gan": losses.gan_weight * adversarial(fake, True, losses.gan),
         "G/l1": losses.l1_weight * mean_absolute(picture, coarse),
         "G/ssim": losses.ssim_weight * negative_ssim(picture, coarse, losses.ssim),
-        "G/dis": losses.features_weight * feature_distance(real, fake, losses.features),
     }
+    if losses.mse_weight:
+        terms["G/mse"] = losses.mse_weight * jnp.mean(jnp.square(picture - coarse))
+    if judged is not None:
+        real, fake = judged
+        terms["G/gan"] = losses.gan_weight * adversarial(fake, True, losses.gan)
+        terms["G/dis"] = losses.features_weight * feature_distance(real, fake, losses.features)
     if vgg is not None:
         terms["G/vgg"] = losses.vgg_weight * vgg_distance(*vgg, losses.vgg_layers)
     total = _summed(list(terms.values()))

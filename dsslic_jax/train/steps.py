@@ -5,7 +5,8 @@
       generator gradients:     adversarial + features + L1 + SSIM (+ VGG), back through CompNet
 
 `alternating` (poster) updates the discriminator first and lets the generator face the new one; `simultaneous`
-(the authors' code) takes both gradients from the same old weights. The two are different algorithms.
+(the authors' code) takes both gradients from the same old weights. The two are different algorithms. Without
+adversarial and feature terms the discriminator is neither run nor changed.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def make_train_step(config: Any) -> TrainStep:
     optimizer = make_optimizer(config)
     vgg = VGG19Features(dtype=jnp.dtype(config.precision))
     recompute = config.train.recompute
+    adversary = config.losses.gan_weight > 0 or config.losses.features_weight > 0
 
     def vgg_features(frozen: Any, picture: jax.Array) -> list[jax.Array]:
         return recomputed(vgg.apply, recompute)({"params": frozen}, picture)
@@ -72,12 +74,16 @@ def make_train_step(config: Any) -> TrainStep:
             )
             return loss, (terms, real)
 
-        gradients_d, (metrics_d, real) = jax.grad(loss_d, has_aux=True)(state.discriminator.params)
-        new_discriminator = state.discriminator.updated(gradients_d, optimizer)
-        facing = state.discriminator.params
-        if config.train.update_order == "alternating":
-            facing = new_discriminator.params
-            real = judge(facing, labels, fixed, picture)
+        new_discriminator, facing = state.discriminator, state.discriminator.params
+        metrics_d: Metrics = {}
+        real: Any = None
+        if adversary:
+            gradients_d, (metrics_d, real) = jax.grad(loss_d, has_aux=True)(facing)
+            metrics_d["D/gradient_norm"] = optax.tree.norm(gradients_d)
+            new_discriminator = state.discriminator.updated(gradients_d, optimizer)
+            if config.train.update_order == "alternating":
+                facing = new_discriminator.params
+                real = judge(facing, labels, fixed, picture)
         vgg_real = None
         if config.losses.vgg_weight:
             vgg_real = vgg_features(state.frozen, picture)
@@ -86,8 +92,8 @@ def make_train_step(config: Any) -> TrainStep:
             features = None
             if vgg_real is not None:
                 features = (vgg_real, vgg_features(state.frozen, made.coarse))
-            fake = judge(facing, labels, made, made.coarse)
-            return generator_loss(picture, made.coarse, real, fake, features, config.losses)
+            judged = (real, judge(facing, labels, made, made.coarse)) if adversary else None
+            return generator_loss(picture, made.coarse, judged, features, config.losses)
 
         gradient_of_made, metrics_g = jax.grad(loss_g, has_aux=True)(made)
         (gradients_g,) = pullback(gradient_of_made)
@@ -96,7 +102,6 @@ def make_train_step(config: Any) -> TrainStep:
             **metrics_d,
             # Not finite where the new weights are not, though this step's losses were.
             "G/gradient_norm": optax.tree.norm(gradients_g),
-            "D/gradient_norm": optax.tree.norm(gradients_d),
             "mse/coarse": _mean_squared_grey_levels(picture, made.coarse),
             "mse/upsampled": _mean_squared_grey_levels(picture, made.upsampled),
         }

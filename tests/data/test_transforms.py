@@ -46,6 +46,16 @@ def test_flip_happens_about_half_of_the_time_and_keeps_alignment() -> None:
     assert 70 < sum(flipped) < 130
 
 
+def test_labels_are_hidden_as_often_as_asked_and_the_element_stays_as_it_was() -> None:
+    rng, element = np.random.default_rng(0), coordinates(16, 24)
+    hiding = framing(crop=None, unlabelled=0.25, unlabelled_id=9)
+    views = [hiding.augmented(element, rng) for _ in range(200)]
+    hidden = [bool((view["labels"] == 9).all()) for view in views]
+    assert 30 < sum(hidden) < 70
+    assert all(is_aligned(view) for view, h in zip(views, hidden, strict=True) if not h)
+    assert is_aligned(element)
+
+
 def test_mirrored_exchanges_left_and_right() -> None:
     element = coordinates(3, 5)
     np.testing.assert_array_equal(mirrored(element)["image"][1, :, 1], [4, 3, 2, 1, 0])

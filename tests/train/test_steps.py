@@ -187,6 +187,24 @@ def test_both_players_and_both_halves_of_the_generator_move(
     assert int(after.step) == 2
 
 
+def test_without_adversarial_terms_the_discriminator_is_neither_run_nor_moved(
+    one_device: tuple[Any, list[dict[str, float]]],
+) -> None:
+    config = small_compression()
+    config.losses.update({"gan_weight": 0.0, "features_weight": 0.0, "mse_weight": 10.0})
+    before = init_state(resolve(config))
+    after, (metrics,) = run(config, devices=1)
+    assert not any(name.startswith("D/") for name in metrics)
+    first = one_device[1][0]
+    assert metrics["G/l1"] == pytest.approx(first["G/l1"], rel=1e-5)
+    # Pixels in [-1, 1]; the reported error is of x' clipped to them.
+    assert metrics["G/mse"] == pytest.approx(10 * metrics["mse/coarse"] / 127.5**2, rel=0.1)
+    total = metrics["G/l1"] + metrics["G/ssim"] + metrics["G/mse"]
+    assert metrics["G/total"] == pytest.approx(total, rel=1e-5)
+    assert largest_difference(before.discriminator, after.discriminator) == 0
+    assert largest_difference(before.generator.params, after.generator.params) > 0
+
+
 def test_alternating_and_simultaneous_updates_are_two_algorithms(
     one_device: tuple[Any, list[dict[str, float]]],
 ) -> None:

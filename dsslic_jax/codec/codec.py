@@ -9,9 +9,9 @@ decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► (enhanced) �
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import jax
 import numpy as np
@@ -50,8 +50,13 @@ class Decoded:
     complete: bool  # False where the data are cut before the end of the layer asked for
     labels: np.ndarray | None  # s, uint8 [H, W]; None where the stream was coded without labels
     compact: np.ndarray | None = None  # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3]
-    coarse: np.ndarray | None = None  # x', uint8 [H, W, 3]
-    picture: np.ndarray | None = None  # x̂, uint8 [H, W, 3]: x' with all residual layers decoded
+    picture: np.ndarray | None = None  # x̂, uint8 [H, W, 3], with all residual layers decoded
+    predict: Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def coarse(self) -> np.ndarray | None:
+        """x', uint8 [H, W, 3]; made when it is first asked for, where no residual was taken from it."""
+        return None if self.predict is None else self.predict()
 
     @property
     def finest(self) -> np.ndarray | None:
@@ -257,12 +262,15 @@ class Codec:
         if header.labels_at_decoder:
             labels = self._labels_from(compact, *size)
         seen = self._constant_labels(*size) if labels is None else labels
-        coarse = self._predictor.predict(seen, compact, self._progress)
+        predict = cache(partial(self._predictor.predict, seen, compact, self._progress))
+        coarse = np.zeros((*size, 3), np.uint8)
+        if last == "c" or residual_layers.take_from_coarse(layers):
+            coarse = predict()
         self._progress("residual", 0, 1)
         picture = residual_layers.decode_all(
             header, layers, coarse, labels, self._decoders, self._programs, self.enhancer
         )
-        return replace(decoded, labels=labels, compact=compact, coarse=coarse, picture=picture)
+        return replace(decoded, labels=labels, compact=compact, picture=picture, predict=predict)
 
     def _labels_from(self, compact: np.ndarray, height: int, width: int) -> np.ndarray:
         """s as a decoder makes it that is not sent one: SegNet on up(ĉ)."""

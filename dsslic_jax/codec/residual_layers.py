@@ -12,7 +12,7 @@ from dsslic_jax.codec.coders import LossyCoder, decoder_for
 from dsslic_jax.codec.container import Header
 from dsslic_jax.codec.enhancement import Enhancer
 from dsslic_jax.codec.residual import ResidualSettings
-from dsslic_jax.codec.residual_opening import with_strength
+from dsslic_jax.codec.residual_opening import read_opening, with_strength
 from dsslic_jax.codec.settings import CodingSettings
 from dsslic_jax.metrics import mean_squared_error
 
@@ -94,6 +94,11 @@ def _enhanced(
     return best
 
 
+def take_from_coarse(layers: Mapping[str, bytes]) -> bool:
+    """Whether the first residual layer among `layers` depends on x'; StreamError for one that cannot be."""
+    return "r1" in layers and read_opening(layers["r1"])[0].prediction_gain > 0
+
+
 def decode_all(
     header: Header,
     layers: Mapping[str, bytes],
@@ -103,7 +108,10 @@ def decode_all(
     programs: Mapping[str, str] | None,
     enhancer: Enhancer | None,
 ) -> np.ndarray | None:
-    """x̂ from x', s and the residual layers among `layers`; None where there are none. Raises as `Codec.decode`."""
+    """x̂ from x', s and the residual layers among `layers`; None where there are none. Raises as `Codec.decode`.
+
+    Where the layers do not `take_from_coarse`, of x' only the shape is looked at.
+    """
     picture = None
     for layer in header.layers:
         if layer.kind == "r" and layer.name in layers:

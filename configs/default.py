@@ -222,7 +222,8 @@ def enhancement() -> ConfigDict:
 
     config.optimizer.update({"learning_rate": 1e-3, "beta1": 0.9, "constant_fraction": 0.0})
     # A convolution sees zeros beyond a crop's edge: in larger crops fewer pixels lie near one.
-    config.data.update({"kind": "coded", "crop": (96, 96), "cache": True, "unlabelled": 0.25})
+    config.data.update({"kind": "coded", "crop": (96, 96), "unlabelled": 0.25})
+    config.data.update({"cache": True, "cache_gib": 12.0})
     config.train.update({"batch_size": 8, "steps": 60_000, "ema_decay": 0.999})
     config.train.sample_every = 2000
     return config

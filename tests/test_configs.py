@@ -26,7 +26,8 @@ def step_by_shape(config: Any) -> tuple[Any, Any, Any]:
 @pytest.mark.parametrize(
     ("name", "variant"),
     [(name, variant) for name in NAMES for variant in ("", "tiny")]
-    + [("camvid", "two_cores"), ("cityscapes", "reference")],
+    + [("camvid", "two_cores"), ("cityscapes", "reference")]
+    + [("camvid", "pixel_error"), ("natural", "pixel_error")],
 )
 def test_a_step_keeps_the_state_s_shapes(name: str, variant: str) -> None:
     config = resolve(importlib.import_module(f"configs.{name}").get_config(variant))

@@ -8,7 +8,7 @@ go on if they were stopped.
     results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences
     results/NAME/conditions.json    command, commit, model fingerprint, machine and the version of every codec
     results/kodak/published.csv     ordinary codecs as measured here against published curves of the same codecs
-    results/poster.json             kodim13 under protocol paper, at the rates of the DSSLIC poster, with the conditions;
+    results/poster.json             kodim13 under protocol paper, at the rates of the poster, with the conditions;
                                     by the models of both profiles
 """
 

@@ -4,9 +4,10 @@
 
 `--megapixels` tiles the picture to a 3:2 picture of that size first. Cold is a new process with an empty compilation
 cache, imports included; started is a new process with the cache that the cold one filled, both up to the end of their
-first run; warm is the second run inside that process, by phase. With `--megapixels` each direction runs once, cold, and seams are looked for: how much the error
-of the decoded picture changes across the borders of the residual's tiles, over how much it does across the other
-borders of 64 (largest blocks of the residual's coder). Memory is the process's largest resident size.
+first run; warm is the second run inside that process, by phase. With `--megapixels` each direction runs once, cold, and
+seams are looked for: how much the error of the decoded picture changes across the borders of the residual's tiles, over
+how much it does across the other borders of 64 (largest blocks of the residual's coder). Memory is the process's
+largest resident size.
 """
 
 from __future__ import annotations

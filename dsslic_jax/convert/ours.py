@@ -15,6 +15,7 @@ from dsslic_jax.convert.rules import Shapes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import coarse, enhancenet, segnet
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
+from dsslic_jax.models.enhancenet import SILENT
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.vgg import VGG19Features
 
@@ -85,8 +86,10 @@ def shapes_of(network: str, settings: Mapping[str, Any]) -> Shapes:
 def drawn(network: str, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """A network's arrays as training would begin with them (seed 0)."""
     module, inputs = _module(network, settings)
-    std = {"kernel_std": he_std} if network in ("segnet", "enhancenet") else {}
-    return _named(network, init_params(module, 0, *inputs, **std))
+    how: dict[str, Any] = {"kernel_std": he_std} if network in ("segnet", "enhancenet") else {}
+    if network == "enhancenet":
+        how["silent"] = SILENT
+    return _named(network, init_params(module, 0, *inputs, **how))
 
 
 def _module(network: str, settings: Mapping[str, Any]) -> tuple[nn.Module, tuple[Any, ...]]:

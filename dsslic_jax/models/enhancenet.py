@@ -19,6 +19,8 @@ from dsslic_jax.models.layers import Conv, Dtype
 SCALE = 2  # pixels a side in one position
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
 _MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
+# Layers that are 0 as training begins: pictures are left as they are, whatever the strength says.
+SILENT = ("head", "strength_out")
 CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
 
 

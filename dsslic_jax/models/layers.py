@@ -8,7 +8,7 @@ padded and dilated forms do not.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import flax.linen as nn
@@ -148,9 +148,10 @@ def init_params(
     seed: int,
     *inputs: Any,
     kernel_std: Callable[[tuple[int, ...]], float] = lambda shape: 0.02,
+    silent: Collection[str] = (),
     **kwargs: Any,
 ) -> dict[str, Any]:
-    """Variables of `module`: kernels N(0, kernel_std), scales and variances 1, all else 0.
+    """Variables of `module`: kernels N(0, kernel_std), scales and variances 1, all else 0, so the `silent` layers.
 
     Each leaf draws from a NumPy generator seeded by (seed, path), so weights do not depend on the device
     or on the order of creation, and nothing is compiled. `inputs` may be jax.ShapeDtypeStruct.
@@ -160,7 +161,7 @@ def init_params(
     def leaf(path: Any, spec: jax.ShapeDtypeStruct) -> np.ndarray:
         name = jax.tree_util.keystr(path)
         kind = path[-1].key
-        if kind == "kernel":
+        if kind == "kernel" and path[-2].key not in silent:
             rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
             return (kernel_std(spec.shape) * rng.standard_normal(spec.shape)).astype(np.float32)
         fill = 1.0 if kind in ("scale", "var") else 0.0

@@ -15,7 +15,6 @@ from dsslic_jax.convert.rules import Shapes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import coarse, enhancenet, segnet
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
-from dsslic_jax.models.enhancenet import SILENT
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.vgg import VGG19Features
 
@@ -88,7 +87,7 @@ def drawn(network: str, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     module, inputs = _module(network, settings)
     how: dict[str, Any] = {"kernel_std": he_std} if network in ("segnet", "enhancenet") else {}
     if network == "enhancenet":
-        how["silent"] = SILENT
+        how["silent"] = enhancenet.build_enhancenet(settings).silent
     return _named(network, init_params(module, 0, *inputs, **how))
 
 

@@ -19,8 +19,6 @@ from dsslic_jax.models.layers import Conv, Dtype
 SCALE = 2  # pixels a side in one position
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
 _MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
-# Layers that are 0 as training begins: pictures are left as they are, whatever the strength says.
-SILENT = ("head", "strength_out")
 CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
 
 
@@ -65,6 +63,11 @@ class EnhanceNet(nn.Module):
         hidden = nn.relu(Conv(self.width, 1, name="strength_in")(place))
         told = Conv(2 * self.blocks * self.width, 1, name="strength_out")(hidden)
         return told.reshape(-1, self.blocks, 2, 1, 1, self.width).astype(self.dtype)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Layers that are 0 as training begins: blocks add nothing, and pictures are left as they are."""
+        return ("head", "strength_out", *(f"block_{i}_out" for i in range(self.blocks)))
 
     @property
     def radius(self) -> int:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dsslic_jax.models.enhancenet import SILENT, EnhanceNet, build_enhancenet, typical_error
+from dsslic_jax.models.enhancenet import EnhanceNet, build_enhancenet, typical_error
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.pixels import to_network
 from dsslic_jax.train.losses import Metrics
@@ -28,7 +28,7 @@ def init_enhancement_state(config: Any, draw: Callable[..., Any] = init_params) 
     strength = jax.ShapeDtypeStruct((1,), jnp.float32)
     inputs = (labels, picture, strength)
     network = build_enhancenet(config.enhancenet)
-    variables = draw(network, config.seed, *inputs, kernel_std=he_std, silent=SILENT)
+    variables = draw(network, config.seed, *inputs, kernel_std=he_std, silent=network.silent)
     return init_network_state(config, "enhancenet", variables)
 
 

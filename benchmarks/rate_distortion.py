@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 ANCHORS = ("direct", "direct_enhanced", "bpg")
 PSNR_RANGE_DB = (27.0, 37.5)
-QUALITIES = (8, 16, 24, 32, 40, 48, 56, 64, 72)
+QUALITIES = {"tuning": (12, 24, 36, 48, 60, 72), "kodak": (8, 17, 26, 35, 44, 53, 62, 71)}
 
 Coded = tuple[int, np.ndarray]  # length of the whole file, and the picture decoded from it
 Point = tuple[float, float, float]  # bits per pixel, PSNR and MS-SSIM in dB
@@ -84,7 +84,6 @@ CHOSEN = {
     "poster": Variant("poster"),
     "poster, no labels": Variant("poster", coding=NO_LABELS),
     "poster, classes exchanged": Variant("poster", exchange=True),
-    "poster, 10 bits": Variant("poster", coding=TEN_BITS),
     "poster, no labels, no networks": Variant(
         model={"alpha": 8, "colour": "rgb"}, coding={**PLAIN, **AS_PUBLISHED}
     ),
@@ -93,6 +92,7 @@ CHOSEN = {
 
 def _tried() -> Iterator[tuple[str, Variant]]:
     """Every choice by itself; those of c and the residual without labels and enhancement."""
+    yield "poster, 10 bits", Variant("poster", coding=TEN_BITS)
     yield "best, labels by cost", Variant(coding={"labels": "auto"})
     for scale in (1, 16, 32):
         yield f"best, a label for {scale}x{scale}", Variant(coding={"label_scale": scale})
@@ -129,13 +129,15 @@ def main() -> None:
     models = {"best": options.model, "poster": options.poster_model}
     variants = [*(CHOSEN if options.set == "kodak" else VARIANTS)]
     paths = pictures(options.data, options.set)
+    qualities = QUALITIES[options.set]
+    work = partial(measured, variants=variants, models=models, qualities=qualities)
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-        found = [*pool.map(partial(measured, variants=variants, models=models), paths)]
+        found = [*pool.map(work, paths)]
     rows = [difference_row(name, found) for name in (*ANCHORS, *variants)]
     conditions = {
         "models": {name: load(path).fingerprint.hex() for name, path in models.items()},
         "pictures": [path.name for path in paths],
-        "qualities": QUALITIES,
+        "qualities": qualities,
         "psnr_range_db": PSNR_RANGE_DB,
         **circumstances(),
     }
@@ -146,15 +148,15 @@ def main() -> None:
 
 
 def pictures(data: Path, which: str) -> list[Path]:
-    """Kodak, or every fourth of COCO-Stuff's val split and every 18th of CID22; none is trained on."""
+    """Kodak, or every sixth of COCO-Stuff's val split and every 36th of CID22; none is trained on."""
     if which == "kodak":
         return sorted((data / "kodak/test/images").iterdir())
-    held_back = sorted((data / "coco_stuff/val/images").iterdir())[::4]
-    return held_back + sorted((data / "natural_cid22/train/images").iterdir())[::18]
+    held_back = sorted((data / "coco_stuff/val/images").iterdir())[::6]
+    return held_back + sorted((data / "natural_cid22/train/images").iterdir())[::36]
 
 
 def measured(
-    path: Path, variants: Sequence[str], models: Mapping[str, Path]
+    path: Path, variants: Sequence[str], models: Mapping[str, Path], qualities: Sequence[float]
 ) -> dict[str, list[Point]]:
     """The points of every anchor and variant for one picture, by name."""
     picture = read_picture(path)
@@ -167,7 +169,7 @@ def measured(
     for name in variants:
         base = VARIANTS[name].base
         coders[name] = partial(layered, picture, labels[base], name, models[base])
-    return {name: [point(picture, code(q)) for q in QUALITIES] for name, code in coders.items()}
+    return {name: [point(picture, code(q)) for q in qualities] for name, code in coders.items()}
 
 
 def point(picture: np.ndarray, coded: Coded) -> Point:

@@ -69,6 +69,7 @@ def _shared() -> ConfigDict:
     optimizer.beta1 = 0.5  # poster; the momentum of "sgd"
     optimizer.beta2 = 0.999  # poster
     optimizer.weight_decay = 0.0  # L2 added to the gradient
+    optimizer.warmup_steps = 0  # over which the learning rate rises to the above
     optimizer.constant_fraction = 0.5  # poster: constant for the first half, then to zero
     optimizer.decay_power = 1.0  # 1: linear (poster); 0.9 with constant_fraction 0: "poly"
 
@@ -220,11 +221,12 @@ def enhancement() -> ConfigDict:
     enhancenet.label_width = 8  # features that a class becomes
     enhancenet.dtype = config.get_ref("precision")
 
-    config.optimizer.update({"learning_rate": 1e-3, "beta1": 0.9, "constant_fraction": 0.0})
+    config.optimizer.update({"learning_rate": 2e-3, "beta1": 0.9, "beta2": 0.99})
+    config.optimizer.update({"warmup_steps": 100, "constant_fraction": 0.0})
     # A convolution sees zeros beyond a crop's edge: in larger crops fewer pixels lie near one.
     config.data.update({"kind": "coded", "crop": (96, 96), "unlabelled": 0.25})
     config.data.update({"cache": True, "cache_gib": 12.0})
-    config.train.update({"batch_size": 8, "steps": 60_000, "ema_decay": 0.999})
+    config.train.update({"batch_size": 4, "steps": 60_000, "ema_decay": 0.999})
     config.train.sample_every = 2000
     return config
 

@@ -17,6 +17,7 @@ from dsslic_jax.models.convolution import depth_to_space, space_to_depth
 from dsslic_jax.models.layers import Conv, Dtype
 
 SCALE = 2  # pixels a side in one position
+_AROUND = 2  # positions on each side that a local mean is taken over
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
 _MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
 CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
@@ -30,8 +31,9 @@ def typical_error(strength: jax.Array) -> jax.Array:
 class EnhanceNet(nn.Module):
     """labels int [B, H, W], decoded float [B, H, W, 3] in [-1, 1], strength float [B] -> float [B, H, W, 3].
 
-    H and W are even. A 3x3 convolution to `width` features, `blocks` residual blocks of two, and one to twelve, all
-    with zero padding and without a norm. What the strength says scales and shifts the features inside each block.
+    H and W are even. The picture and its detail (`_detail`), then a 3x3 convolution to `width` features, `blocks`
+    residual blocks of two, and one to twelve, all with zero padding and without a norm. What the strength says
+    scales and shifts the features inside each block.
     """
 
     classes: int
@@ -44,8 +46,10 @@ class EnhanceNet(nn.Module):
     def __call__(self, labels: jax.Array, decoded: jax.Array, strength: jax.Array) -> jax.Array:
         one_hot = jax.nn.one_hot(labels[:, ::SCALE, ::SCALE], self.classes, dtype=self.dtype)
         named = Conv(self.label_width, 1, use_bias=False, dtype=self.dtype, name="labels")(one_hot)
-        position = space_to_depth(decoded.astype(self.dtype))
-        y = jnp.concatenate([position, named], axis=-1)
+        size = typical_error(strength)[:, None, None, None]
+        detail = _detail(decoded.astype(jnp.float32), size)
+        positions = [space_to_depth(seen.astype(self.dtype)) for seen in (decoded, detail)]
+        y = jnp.concatenate([*positions, named], axis=-1)
         y = Conv(self.width, 3, padding=1, dtype=self.dtype, name="stem")(y)
         told = self._told(strength)
         for i in range(self.blocks):
@@ -54,7 +58,6 @@ class EnhanceNet(nn.Module):
             inner = nn.relu(inner * (1 + scale) + shift)
             y = y + Conv(self.width, 3, padding=1, dtype=self.dtype, name=f"block_{i}_out")(inner)
         y = Conv(SCALE * SCALE * 3, 3, padding=1, dtype=self.dtype, name="head")(y)
-        size = typical_error(strength)[:, None, None, None]
         return decoded.astype(jnp.float32) + size * depth_to_space(y.astype(jnp.float32))
 
     def _told(self, strength: jax.Array) -> jax.Array:
@@ -72,7 +75,21 @@ class EnhanceNet(nn.Module):
     @property
     def radius(self) -> int:
         """Pixels around it that a pixel of the result depends on."""
-        return SCALE * (2 * self.blocks + 2) + SCALE - 1
+        return SCALE * (2 * self.blocks + 2 + _AROUND) + SCALE - 1
+
+
+def _detail(picture: jax.Array, size: jax.Array) -> jax.Array:
+    """What each pixel has beyond the mean around it, in typical errors, large values drawn in: float [B, H, W, 3].
+
+    Errors of coding are seen at one scale so, whatever the strength; the picture itself would drown them.
+    """
+    means = nn.avg_pool(picture, (SCALE, SCALE), (SCALE, SCALE))
+    sides = (_AROUND, _AROUND)
+    means = jnp.pad(means, ((0, 0), sides, sides, (0, 0)), mode="edge")
+    around = nn.avg_pool(means, (2 * _AROUND + 1, 2 * _AROUND + 1))
+    for axis in (1, 2):
+        around = jnp.repeat(around, SCALE, axis)
+    return jnp.arcsinh((picture - around) / size)
 
 
 def build_enhancenet(settings: Mapping[str, Any]) -> EnhanceNet:

@@ -79,17 +79,21 @@ class NetworkState(struct.PyTreeNode):
 def learning_rate(config: Any) -> optax.Schedule:
     """Constant for `optimizer.constant_fraction` of the steps, then linear to zero (or polynomial).
 
-    Counts from 0, so the very last step still moves.
+    Over the first `optimizer.warmup_steps` it rises to that. Counts from 0, so the very last step still moves.
     """
     optimizer, steps = config.optimizer, config.train.steps
     constant = round(optimizer.constant_fraction * steps)
-    return optax.polynomial_schedule(
+    falling = optax.polynomial_schedule(
         init_value=optimizer.learning_rate,
         end_value=0.0,
         power=optimizer.decay_power,
         transition_steps=max(steps - constant, 1),
         transition_begin=constant,
     )
+    warmup = optimizer.warmup_steps
+    if not warmup:
+        return falling
+    return lambda count: falling(count) * jnp.minimum((count + 1) / warmup, 1.0)
 
 
 def make_optimizer(config: Any) -> optax.GradientTransformation:

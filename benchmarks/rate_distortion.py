@@ -94,12 +94,12 @@ def _tried() -> Iterator[tuple[str, Variant]]:
     """Every choice by itself; those of c and the residual without labels and enhancement."""
     yield "poster, 10 bits", Variant("poster", coding=TEN_BITS)
     yield "best, labels by cost", Variant(coding={"labels": "auto"})
-    for scale in (1, 16, 32):
+    for scale in (1, 8, 16):
         yield f"best, a label for {scale}x{scale}", Variant(coding={"label_scale": scale})
     yield "plain", Variant(coding=PLAIN)
     for gain in (0.25, 0.5, 1.0):
         yield f"plain, gain {gain:g}", Variant(coding={**PLAIN, "prediction_gain": gain})
-    for step in (1, 4, 16):
+    for step in (1, 4, 8):
         yield f"plain, c in steps of {step}", Variant(coding={**PLAIN, "compact_step": step})
     for alpha in (32, 16, 8):
         for gain in (0.0, 1.0):

@@ -1,9 +1,9 @@
 """Makes the tables in `results/`: a folder for each evaluation, and the poster's picture by itself.
 
-    python -m benchmarks.results --data DATA --runs RUNS [--only kodak] [--workers 2]
+    python -m benchmarks.results --data DATA --camvid-model MODEL --runs RUNS [--only kodak] [--workers 2]
 
-DATA holds kodak/test and camvid/test_lossless; the models are the bundled ones. The evaluations lie in RUNS, where they
-go on if they were stopped.
+DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model; Kodak is coded by the bundled ones.
+The evaluations lie in RUNS, where they go on if they were stopped.
 
     results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences
     results/NAME/conditions.json    command, commit, model fingerprint, machine and the version of every codec
@@ -52,7 +52,7 @@ class Experiment:
     """One evaluation: pictures below DATA, and what `Request` has beside them."""
 
     images: str
-    model: str  # a bundled model's name
+    model: str | None = None  # a bundled one's name; None: that for CamVid
     labels: str | None = None
     choices: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,7 +64,6 @@ EXPERIMENTS = {
     ),
     "camvid": Experiment(
         "camvid/test_lossless/images",
-        "street",
         choices={
             "codecs": ("dsslic", "jpeg", "webp", "bpg"),
             "settings": {
@@ -77,9 +76,8 @@ EXPERIMENTS = {
     ),
     "camvid_labels": Experiment(
         "camvid/test_lossless/images",
-        "street_poster",
-        "camvid/test_lossless/labels",
-        {
+        labels="camvid/test_lossless/labels",
+        choices={
             "codecs": ("dsslic",),
             "label_sources": ("segnet", "files", "none"),
             "settings": {"dsslic": (5, 10, 20, 30, 40, 50, 60, 70)},
@@ -93,6 +91,7 @@ def main() -> None:
     """Runs the experiments and writes their results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--camvid-model", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--only", choices=(*EXPERIMENTS, "poster"), action="append")
     parser.add_argument("--workers", type=int, default=1)
@@ -115,7 +114,9 @@ def main() -> None:
         request = Request(
             options.data / experiment.images,
             run,
-            model=known_models.bundled()[experiment.model],
+            model=known_models.bundled()[experiment.model]
+            if experiment.model
+            else options.camvid_model,
             labels=options.data / experiment.labels if experiment.labels else None,
             workers=options.workers,
             **experiment.choices,

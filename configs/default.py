@@ -235,7 +235,7 @@ def use_best_profile(config: ConfigDict) -> ConfigDict:
     """Sets model and coding to what wins under protocol `fair` (docs/rate-distortion.md)."""
     config.model.update({"alpha": 64, "compact": "mean", "finenet_width": 0, "colour": "ycbcr"})
     config.coding.update({"residual": "centred", "residual_bits": 10, "prediction_gain": 0.0})
-    config.coding.update({"compact_step": 8, "label_scale": 8})
+    config.coding.update({"compact_step": 16, "label_scale": 32})
     return config
 
 

@@ -15,7 +15,7 @@ from dsslic_jax import bundle, cli, known_models
 from dsslic_jax.models.enhancenet import build_enhancenet
 from tests.codec.pictures import smooth_picture
 
-NAMES = ("natural", "natural_poster", "street", "street_poster")
+NAMES = ("natural", "natural_poster")
 MOST_MACS_PER_PIXEL = 60_000  # of the decoder of the `best` profile
 
 
@@ -24,7 +24,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_both_profiles_of_both_kinds_of_pictures_are_there_and_small() -> None:
+def test_both_profiles_are_there_and_small() -> None:
     directories = known_models.bundled()
     assert tuple(directories) == NAMES
     assert known_models.default_model() in directories.values()
@@ -44,9 +44,8 @@ def test_a_bundled_model_names_its_data_and_terms_and_is_in_half_precision(name:
         np.testing.assert_array_equal(array, array.astype(np.float16))
 
 
-@pytest.mark.parametrize("name", ["natural", "street"])
-def test_the_decoder_of_the_best_profile_is_cheap(name: str) -> None:
-    model = bundle.load(known_models.bundled()[name])
+def test_the_decoder_of_the_best_profile_is_cheap() -> None:
+    model = bundle.load(known_models.default_model())
     assert model.enhancenet is not None and model.model is not None
     assert model.model["finenet_width"] == 0
     side = 64

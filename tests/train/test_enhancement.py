@@ -83,8 +83,8 @@ def test_what_was_trained_codes_pictures(trained: Any) -> None:
     labels = np.zeros(picture.shape[:2], np.uint8)
     decoded = codec.decode(codec.encode(picture, labels))
     assert decoded.coarse is not None and decoded.picture is not None
-    # Block averages in steps of 8 levels, enlarged: no more than the picture's own mean here.
-    assert np.abs(decoded.coarse.mean((0, 1)) - picture.mean((0, 1))).max() < 8
+    # Block averages in steps of 16 levels, enlarged: no more than the picture's own mean here.
+    assert np.abs(decoded.coarse.mean((0, 1)) - picture.mean((0, 1))).max() < 16
     assert decoded.picture.shape == picture.shape
 
 

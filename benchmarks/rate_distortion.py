@@ -80,7 +80,6 @@ CHOSEN = {
     "best": Variant(),
     "best, no labels": Variant(coding=NO_LABELS),
     "best, classes exchanged": Variant(exchange=True),
-    "best, not enhanced": Variant(coding={"enhance": "off"}),
     "poster": Variant("poster"),
     "poster, no labels": Variant("poster", coding=NO_LABELS),
     "poster, classes exchanged": Variant("poster", exchange=True),
@@ -92,6 +91,7 @@ CHOSEN = {
 
 def _tried() -> Iterator[tuple[str, Variant]]:
     """Every choice by itself; those of c and the residual without labels and enhancement."""
+    yield "best, not enhanced", Variant(coding={"enhance": "off"})
     yield "poster, 10 bits", Variant("poster", coding=TEN_BITS)
     yield "best, labels by cost", Variant(coding={"labels": "auto"})
     for scale in (1, 8, 16):

@@ -31,4 +31,6 @@ def prepare() -> None:
             )
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "dsslic_jax", "xla"))
+    # JAX's own limit of a second leaves out small decoders, which are then compiled by every process.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

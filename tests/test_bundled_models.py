@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import dsslic_jax
-from dsslic_jax import bundle, cli, known_models
+from dsslic_jax import bundle, cli, known_models, pillow_plugin
 from dsslic_jax.models.enhancenet import build_enhancenet
 from tests.codec.pictures import smooth_picture
 
@@ -52,7 +52,7 @@ def test_the_decoder_of_the_best_profile_is_cheap() -> None:
 
     def run(variables: object, labels: jax.Array, picture: jax.Array) -> jax.Array:
         network = build_enhancenet(model.enhancenet or {})
-        made: jax.Array = network.apply(variables, labels, picture, jnp.ones(1))  # type: ignore[arg-type]
+        made: jax.Array = network.apply(variables, labels, picture, jnp.ones(1))
         return made
 
     shapes = (
@@ -75,6 +75,7 @@ def test_a_picture_is_coded_and_decoded_without_naming_a_model() -> None:
     assert np.square(decoded.astype(float) - picture).mean() < 80  # grain that the rate leaves out
     data = Path("photo.dsslic").read_bytes()
     assert dsslic_jax.encode(picture) == data
+    pillow_plugin.register()
     Image.fromarray(picture).save("pillow.dsslic")
     assert Path("pillow.dsslic").read_bytes() == data
 

@@ -8,7 +8,9 @@ first (configs/segnet_natural.py):
     python -m dsslic_jax.batch.coded_pairs --model runs/base --source PICTURES --target data/coded/train \\
         --qualities 12,19,26,33,40,47,54,61,68,75
     python -m dsslic_jax.main --config=configs/best_natural.py --workdir=runs/best_natural
-    dsslic join models/natural --model runs/best_natural/model --segnet runs/segnet_natural/model
+    dsslic join models/natural --model runs/best_natural/model --segnet runs/segnet_natural/model --half
+
+What was run for the bundled model: docs/models.md.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
 """Makes the tables in `results/`: a folder for each evaluation, and the poster's picture by itself.
 
-    python -m benchmarks.results --data DATA --camvid-model MODEL --runs RUNS [--only kodak] [--workers 2]
+    python -m benchmarks.results --data DATA --model MODEL --runs RUNS [--only kodak] [--workers 2]
 
-DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model; Kodak is coded by the bundled ones.
-The evaluations lie in RUNS, where they go on if they were stopped.
+DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model. The evaluations lie in RUNS, where
+they go on if they were stopped.
 
     results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences
     results/NAME/conditions.json    command, commit, model fingerprint, machine and the version of every codec
     results/kodak/published.csv     ordinary codecs as measured here against published curves of the same codecs
-    results/poster.json             kodim13 under protocol paper, at the rates of the poster, with the conditions;
-                                    by the models of both profiles
+    results/poster.json             kodim13 under protocol paper, at the rates of the DSSLIC poster, with the conditions
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import bundle, known_models
+from dsslic_jax import bundle
 from dsslic_jax.data.pictures import read_picture
 from dsslic_jax.evaluate.anchors import poster_points, published_curves
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
@@ -43,8 +42,8 @@ IN_POSTER = {
     "jpeg2000_planes": "jpeg-2000",
     "webp_planes": "webp",
     "bpg_rgb": "bpg",
+    "dsslic": "dsslic",
 }
-POSTER_MODELS = ("natural_poster", "natural")
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,12 @@ class Experiment:
     """One evaluation: pictures below DATA, and what `Request` has beside them."""
 
     images: str
-    model: str | None = None  # a bundled one's name; None: that for CamVid
     labels: str | None = None
     choices: Mapping[str, Any] = field(default_factory=dict)
 
 
 EXPERIMENTS = {
-    "kodak": Experiment("kodak/test/images", "natural"),
-    "kodak_paper": Experiment(
-        "kodak/test/images", "natural_poster", choices={"protocols": ("paper",)}
-    ),
+    "kodak": Experiment("kodak/test/images", choices={"protocols": ("fair", "paper")}),
     "camvid": Experiment(
         "camvid/test_lossless/images",
         choices={
@@ -76,8 +71,8 @@ EXPERIMENTS = {
     ),
     "camvid_labels": Experiment(
         "camvid/test_lossless/images",
-        labels="camvid/test_lossless/labels",
-        choices={
+        "camvid/test_lossless/labels",
+        {
             "codecs": ("dsslic",),
             "label_sources": ("segnet", "files", "none"),
             "settings": {"dsslic": (5, 10, 20, 30, 40, 50, 60, 70)},
@@ -91,7 +86,7 @@ def main() -> None:
     """Runs the experiments and writes their results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--camvid-model", type=Path)
+    parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--only", choices=(*EXPERIMENTS, "poster"), action="append")
     parser.add_argument("--workers", type=int, default=1)
@@ -99,13 +94,10 @@ def main() -> None:
     for name in options.only or (*EXPERIMENTS, "poster"):
         if name == "poster":
             picture = options.data / "kodak/test/images/kodim13.png"
-            models = {name: known_models.bundled()[name] for name in POSTER_MODELS}
             found = {
-                "model_fingerprints": {
-                    n: bundle.load(m).fingerprint.hex() for n, m in models.items()
-                },
+                "model_fingerprint": bundle.load(options.model).fingerprint.hex(),
                 **circumstances(),
-                "points": against_poster(picture, models),
+                "points": against_poster(picture, options.model),
             }
             write_atomically(OUT / "poster.json", f"{json.dumps(found, indent=1)}\n".encode())
             continue
@@ -114,9 +106,7 @@ def main() -> None:
         request = Request(
             options.data / experiment.images,
             run,
-            model=known_models.bundled()[experiment.model]
-            if experiment.model
-            else options.camvid_model,
+            model=options.model,
             labels=options.data / experiment.labels if experiment.labels else None,
             workers=options.workers,
             **experiment.choices,
@@ -156,21 +146,18 @@ def against_published(means: Sequence[Mean]) -> list[dict[str, Any]]:
     return rows
 
 
-def against_poster(path: Path, models: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Each codec of the poster, and each model, at the poster's rate: two real files and the line between them."""
+def against_poster(path: Path, model: Path) -> list[dict[str, Any]]:
+    """Each codec of the poster at the poster's rate: two real files around it, and the line between them."""
     picture = read_picture(path)
     rows = []
-    codecs = {name: (theirs, make_codec(name, Sources())) for name, theirs in IN_POSTER.items()}
-    for model, directory in models.items():
-        codecs[f"dsslic:{model}"] = "dsslic", make_codec("dsslic", Sources(directory))
-    for name, (theirs, codec) in codecs.items():
+    for name, theirs in IN_POSTER.items():
         point = poster_points()[theirs]
+        codec = make_codec(name, Sources(model))
 
         def coded(setting: float, codec: Any = codec) -> tuple[float, float, float]:
             if isinstance(codec, Dsslic):
                 data = codec.encode(picture, None, "segnet", setting)
                 decoded = codec.decode(data).picture
-                assert decoded is not None
             else:
                 data = codec.encode(picture, setting)
                 decoded = codec.decode(data, picture.shape)

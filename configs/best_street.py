@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import best_natural
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """The configuration; variant "tiny" shrinks it to seconds."""
-    config = default.enhancement()
+    config = best_natural.get_config(variant)
     config.data.root = "data/coded_street"
     config.data.classes = "camvid"
     config.data.description = "CamVid, training frames, and CID22 photographs, labels by SegNet"
     config.data.terms = "CamVid CC BY-NC 4.0, personal and research use only; CID22 CC BY-SA 4.0"
-    return default.finish(config, variant)
+    return config

@@ -1,4 +1,4 @@
-"""Residual layers: how levels become codes and come back, by object, in tiles, layer on layer."""
+"""Residual layers: how levels become codes and come back, in tiles too, and what cannot be a layer."""
 
 from __future__ import annotations
 
@@ -11,41 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import object_weights, residual
+from dsslic_jax.codec import residual
 from dsslic_jax.codec.bpg import EmbeddedBpg
-from dsslic_jax.codec.coders import LossyCoder
 from dsslic_jax.codec.residual import ResidualSettings, Scale
-from dsslic_jax.errors import ConfigError, DsslicError, StreamError
+from dsslic_jax.errors import DsslicError, StreamError
 from tests.codec.pictures import psnr_db, smooth_picture
+from tests.codec.residuals import FINE, Exact, coded
 
-FINE = ResidualSettings(quality=100)
 GREY = np.full((40, 56, 3), 128, np.uint8)
-
-
-class Exact:
-    """A coder that loses nothing, so that only the mapping does."""
-
-    name = "bpg"
-
-    def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
-        self.seen = picture, qp, colour, bit_depth
-        return picture.tobytes()
-
-    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        bits = 8 if len(data) == int(np.prod(shape)) else 16
-        return np.frombuffer(data, f"uint{bits}").reshape(shape)
-
-
-def coded(
-    picture: np.ndarray,
-    so_far: np.ndarray,
-    labels: np.ndarray | None,
-    how: ResidualSettings,
-    coder: LossyCoder,
-) -> bytes:
-    """A first layer: its quality is meant for its own span."""
-    return residual.encode(picture, so_far, labels, how, coder, residual.span(picture, so_far))
 
 
 def test_min_max_stretches_the_range_over_all_codes() -> None:
@@ -235,81 +208,19 @@ def test_a_later_layers_quality_is_meant_for_the_first_ones_span() -> None:
     assert coder.seen[1] == 0
 
 
-# By object
-
-
-def halves() -> np.ndarray:
-    labels = np.zeros((64, 128), np.uint8)
-    labels[:, 64:] = 3
-    return labels
-
-
-def test_weights_are_parsed_by_name_and_synonym() -> None:
-    ade = class_table("ade20k")
-    assert object_weights.parse_weights("person=4, SKY = 0.25", ade) == {13: 4.0, 3: 0.25}
+def test_scale_maps_there_and_back_by_hand() -> None:
+    scale = Scale(low=-8.0, step=0.5)
+    levels = np.array([-8.0, -7.6, 0.0, 119.5, 400.0], np.float32)
+    assert scale.to_codes(levels, 8).tolist() == [0, 1, 16, 255, 255]
+    assert scale.to_codes(levels, 10).tolist() == [0, 1, 16, 255, 816]
+    assert scale.to_levels(np.array([0, 16, 255], np.uint8)).tolist() == [-8.0, 0.0, 119.5]
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("persn=4", r"with a class of camvid"),
-        ("cars=4", r"\(car"),
-        ("car", "CLASS=NUMBER"),
-        ("car=4,", "CLASS=NUMBER"),
-        ("car=much", "'much' is not a number"),
-        ("car=0", "1/256 to 256"),
-        ("car=nan", "1/256 to 256"),
-        ("car=257", "1/256 to 256"),
-    ],
+    ("quality", "strength"), [(0, 204), (25, 153), (50, 102), (99, 2), (100, 1)]
 )
-def test_weights_that_cannot_be_are_refused(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        object_weights.parse_weights(text, class_table("camvid"))
-
-
-def test_the_mask_is_the_root_of_the_weight_and_smooth_between() -> None:
-    packed = object_weights.pack_weights({3: 16.0, 7: 1 / 4})
-    assert packed == bytes([2, 3, 128 + 32, 7, 128 - 16])
-    gains, position = object_weights.unpack_gains(packed, 0)
-    assert position == 5
-    mask = object_weights.gain_mask(halves(), gains)[..., 0]
-    reach = object_weights.MARGIN
-    assert (mask[:, : 64 - reach] == 1).all() and (mask[:, 64 + reach :] == 4).all()
-    steps = np.diff(np.log2(mask[0]))
-    # Two boxes of 17: the steepest step is 1/17 of the whole, two octaves.
-    assert steps.min() >= 0 and steps.max() == pytest.approx(2 / 17, rel=1e-4)
-
-
-def test_a_weighted_class_comes_closer_at_equal_size() -> None:
-    rng = np.random.default_rng(0)
-    picture = np.clip(128 + 20 * rng.standard_normal((64, 128, 3)), 0, 255).astype(np.uint8)
-    so_far, labels = np.full_like(picture, 128), halves()
-
-    def errors(quality: float, weights: dict[int, float]) -> tuple[int, float, float]:
-        how = ResidualSettings(quality, "centred", 10, weights=weights)
-        payload = coded(picture, so_far, labels, how, EmbeddedBpg())
-        made = residual.decode(payload, so_far, labels, EmbeddedBpg())
-        left, right = np.s_[:, :48], np.s_[:, 80:]
-        return (
-            len(payload),
-            psnr_db(picture[left], made[left]),
-            psnr_db(picture[right], made[right]),
-        )
-
-    plain_bytes, plain_left, plain_right = errors(50, {})
-    quality = next(
-        q for q in range(50, 0, -1) if errors(q, {3: 16.0})[0] <= plain_bytes
-    )  # fmt: skip
-    _, left, right = errors(quality, {3: 16.0})
-    assert right > plain_right + 2 and left < plain_left - 2
-
-
-def test_weights_without_labels_are_refused() -> None:
-    picture = smooth_picture(64, 128)
-    how = replace(FINE, weights={3: 4.0})
-    payload = coded(picture, picture, halves(), how, Exact())
-    with pytest.raises(StreamError, match="weighted by labels"):
-        residual.decode(payload, picture, None, Exact())
+def test_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
+    assert ResidualSettings(quality).strength == strength
 
 
 # In tiles
@@ -388,18 +299,3 @@ def test_a_later_layer_has_no_prediction_gain() -> None:
     residual.decode(payload, GREY, None, Exact())
     with pytest.raises(StreamError, match="after the first declares a prediction gain"):
         residual.decode(payload, GREY, None, Exact(), first=False)
-
-
-def test_scale_maps_there_and_back_by_hand() -> None:
-    scale = Scale(low=-8.0, step=0.5)
-    levels = np.array([-8.0, -7.6, 0.0, 119.5, 400.0], np.float32)
-    assert scale.to_codes(levels, 8).tolist() == [0, 1, 16, 255, 255]
-    assert scale.to_codes(levels, 10).tolist() == [0, 1, 16, 255, 816]
-    assert scale.to_levels(np.array([0, 16, 255], np.uint8)).tolist() == [-8.0, 0.0, 119.5]
-
-
-@pytest.mark.parametrize(
-    ("quality", "strength"), [(0, 204), (25, 153), (50, 102), (99, 2), (100, 1)]
-)
-def test_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
-    assert ResidualSettings(quality).strength == strength

@@ -1,11 +1,8 @@
-"""The command `dsslic`: round trips through files and processes, and one-line errors."""
+"""The command `dsslic`: files and processes there and back, and what it tells of them."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,61 +10,13 @@ import pytest
 from PIL import Image
 
 from dsslic_jax import bundle as bundles
-from dsslic_jax import cli, files, known_models
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.classes import class_table
 from dsslic_jax.codec import container
 from dsslic_jax.codec.codec import Codec
+from tests.cli.commands import LABELS, PICTURE, read, refusal, run, subprocess_of
 from tests.codec.pictures import smooth_picture
-from tests.conftest import ROOT
-from tests.model_fixture import coarse_part, make_bundle, segnet_part
-
-SIZE = 20, 32  # padded to 32x32
-PICTURE = smooth_picture(*SIZE)
-LABELS = (np.indices(SIZE).sum(0) // 8).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known models and the working directory are this test's own."""
-    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "known"))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    Image.fromarray(PICTURE).save("picture.png")
-    Image.fromarray(LABELS).save("labels.png")
-
-
-@pytest.fixture(scope="module")
-def stream(tiny_bundle: Bundle) -> bytes:
-    return Codec(tiny_bundle).encode(PICTURE, LABELS)
-
-
-def read(path: str | Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture)
-
-
-def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line that a command says as it fails; it must leave no file behind."""
-    before = sorted(Path().rglob("*"))
-    assert run(*arguments) == 1
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.endswith("\n") and said.err.count("\n") == 1
-    assert sorted(Path().rglob("*")) == before
-    command = f"dsslic {arguments[0]}: "
-    assert said.err.startswith(command)
-    return said.err.removeprefix(command).rstrip()
-
-
-def subprocess_of(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Another process, with the settings that tests run under."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+from tests.model_fixture import coarse_part, segnet_part
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
@@ -231,91 +180,6 @@ def test_join_adds_a_segnet(
     assert "does not hold" in said
 
 
-def test_what_is_missing_or_unfit_is_told_in_one_line(
-    tiny_model: Path, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("no.dsslic").write_bytes(Path("picture.png").read_bytes())
-    Path("folder").mkdir()
-    Image.fromarray(LABELS + np.uint8(9)).save("unknown_ids.png")
-    bundles.save(segnet_part(tiny_bundle), Path("segnet"))
-    model = ("--model", tiny_model)
-    encode, decode = ("encode", "picture.png", "out.dsslic"), ("decode", "no.dsslic", "out.png")
-    for arguments, message in (
-        (("encode", "none.png", "out.dsslic", *model), "none.png"),
-        (("encode", "no.dsslic/x", "out.dsslic", *model), "no.dsslic/x"),
-        ((*encode, "--model", "nowhere"), "nowhere is not a model directory: no model.json in it"),
-        ((*encode, "--model", "segnet"), "holds no coarse model"),
-        ((*encode, *model, "--labels", "none.png"), "none.png"),
-        ((*encode, *model, "--labels", "picture.png"), "single-channel"),
-        ((*encode, *model, "--labels", "unknown_ids.png"), "unknown_ids.png: label id 12"),
-        ((*encode, *model, "--quality", 101), "quality is 0 to 100, not 101"),
-        ((*encode, *model, "--program", "flif"), "--program flif: write flif=PATH"),
-        ((*encode, *model, "--program", "gcc=/bin/cc"), "--program gcc=/bin/cc: write flif=PATH"),
-        (("encode", "picture.png", "folder", *model), "folder: Is a directory"),
-        (("decode", "none.dsslic", "out.png"), "none.dsslic: No such file"),
-        (decode, "not a .dsslic stream"),
-        ((*decode, *model), "not a .dsslic stream"),
-        ((*decode, "--upto", "s"), "not a .dsslic stream"),
-        (("decode", "no.dsslic", "out.jpg"), "out.jpg"),
-        (("info", "no.dsslic"), "not a .dsslic stream"),
-        (("info", "folder"), "folder: Is a directory"),
-        (("join", "out", "--model", "nowhere", "--segnet", tiny_model), "nowhere is not a model"),
-        (("join", "out", *model, "--segnet", "nowhere"), "nowhere is not a model"),
-        (
-            ("evaluate", "--images", ".", *model, "--out", "out", "--settings", "dsslic=a"),
-            "--settings",
-        ),
-    ):
-        assert message in refusal(capsys, *arguments)
-
-
-def test_decoding_finds_no_model_or_the_wrong_one(
-    stream: bytes, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("a.dsslic").write_bytes(stream)
-    fingerprint = tiny_bundle.fingerprint.hex()
-    said = refusal(capsys, "decode", "a.dsslic", "a.png")
-    assert fingerprint in said and "--model" in said
-    other = coarse_part(make_bundle(seed=1))
-    bundles.save(other, Path("other"))
-    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", "other")
-    assert fingerprint in said and other.fingerprint.hex() in said
-    known_models.remember([tiny_bundle.fingerprint], Path("other"))  # trained anew since
-    assert other.fingerprint.hex() in refusal(capsys, "decode", "a.dsslic", "a.png")
-
-
-def test_a_damaged_stream_leaves_no_picture(
-    stream: bytes, tiny_model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    damaged = bytearray(stream)
-    damaged[-1] ^= 1
-    Path("a.dsslic").write_bytes(damaged)
-    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--model", tiny_model)
-    assert "layer r1 is damaged" in said
-    assert "layer r1 is damaged" in refusal(capsys, "info", "a.dsslic")
-
-
-def test_a_full_disk_is_told_and_leaves_nothing(
-    stream: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Path("a.dsslic").write_bytes(stream)
-
-    def disk_full(temporary: Path, path: Path, data: bytes) -> bool:
-        temporary.touch()
-        raise OSError(28, "No space left on device")  # as write(2) reports it: no file's name
-
-    monkeypatch.setattr(files, "_write_nameless", disk_full)
-    said = refusal(capsys, "decode", "a.dsslic", "a.png", "--upto", "s")
-    assert said == "No space left on device"
-
-
-@pytest.mark.parametrize("arguments", [[], ["shrink"], ["decode", "a", "b", "--upto", "x"]])
-def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2
-
-
 def test_streams_of_external_programs_decode_alike_with_and_without_them(
     programs: dict[str, str], tiny_model: Path
 ) -> None:
@@ -332,21 +196,6 @@ def test_streams_of_external_programs_decode_alike_with_and_without_them(
     assert np.abs(read("embedded.png").astype(int) - PICTURE).mean() < 8
     assert run("decode", "a.dsslic", "s.png", "--upto", "s", flif_only) == 0
     np.testing.assert_array_equal(read("s.png"), LABELS)
-
-
-@pytest.mark.parametrize("missing", ["flif", "bpgenc", "bpgdec"])
-def test_a_missing_program_is_named_and_nothing_written(
-    missing: str,
-    programs: dict[str, str],
-    tiny_model: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    options = [f"--program={name}={path}" for name, path in programs.items() if name != missing]
-    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--codecs", "external")
-    said = refusal(capsys, *encode, "--labels", "labels.png", *options)
-    assert said.startswith(f"{missing} is not on PATH") and "--codecs embedded" in said
 
 
 def test_options_of_encoding_reach_the_stream(

@@ -7,15 +7,12 @@ docs/label-coder.md has every rule.
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from dsslic_jax.codec import label_kernels as kernels
+from dsslic_jax.codec import label_mixing as mixing
+from dsslic_jax.codec.label_mixing import Model
 from dsslic_jax.errors import CoderFailed, CoderUnavailable
-
-if TYPE_CHECKING:
-    from dsslic_jax.codec.label_mixing import Model
 
 _PLANES = 3
 
@@ -25,7 +22,8 @@ class LabelCoder:
 
     Small pictures of few levels do well, too: [H, W, 3] is coded as three maps, one under the other.
 
-    The first use in a process takes half a second, on a new machine some seconds: numba compiles.
+    A process codes its first few thousand labels in Python; loading numba's compiled code then takes half a second, on
+    a new machine some seconds.
     """
 
     name = "context"
@@ -56,14 +54,13 @@ class LabelCoder:
         if not data:
             raise CoderFailed("the label map has no bytes")
         maximum, body = data[0], data[1:]
-        kernels, mixing = _compiled()
         code = int.from_bytes(body[:5].ljust(5, b"\0"), "big")
         transposed = bool(code >> (mixing.REGISTER_BITS - 1))
         model = _new_model(shape[::-1] if transposed else shape, len(body), transposed)
         model.stream[:] = np.frombuffer(body, np.uint8)
         model.work[mixing.CODE], model.work[mixing.POSITION] = code, 5
         model.work[mixing.DECODING] = 1
-        kernels.code_map(model, maximum)
+        _code_map(model, maximum)
         labels = _inside(model)
         settled = int(model.work[mixing.POSITION]) - 5
         if labels.max() != maximum or len(body) < settled or _closed(body[:settled], model) != body:
@@ -71,24 +68,32 @@ class LabelCoder:
         return np.ascontiguousarray(labels.T if transposed else labels)
 
 
-def _compiled() -> tuple[ModuleType, ModuleType]:
-    """The modules `label_kernels` and `label_mixing`, which need numba."""
+class _InPython:
+    left = 4096  # labels, margins included, that this process still codes without numba
+
+
+def _code_map(model: Model, maximum: int) -> None:
+    """Codes or decodes the model's map: in Python while that takes less than loading compiled code would."""
+    _InPython.left -= model.labels.size
+    if _InPython.left >= 0:
+        views = (array.data for array in model)
+        kernels.code_map(mixing.Model._make(views), maximum)
+        return
     try:
-        from dsslic_jax.codec import label_kernels, label_mixing
+        from dsslic_jax.codec.label_compiled import code_map
     except ImportError as error:
         raise CoderUnavailable("the label coder needs numba: pip install numba") from error
     except RuntimeError as error:  # numba found no folder for its cache
         raise CoderUnavailable(f"the label coder: set NUMBA_CACHE_DIR, for {error}") from error
-    return label_kernels, label_mixing
+    code_map(model, maximum)
 
 
 def _encode(labels: np.ndarray, transposed: bool) -> bytes:
-    kernels, mixing = _compiled()
     room = _usual_room(labels.size)
     while True:
         model = _new_model(labels.shape, room, transposed)
         _inside(model)[:] = labels
-        kernels.code_map(model, int(labels.max()))
+        _code_map(model, int(labels.max()))
         written = int(model.work[mixing.POSITION])
         if written <= room:
             return _closed(model.stream[:written].tobytes(), model)
@@ -102,7 +107,6 @@ def _usual_room(pixels: int) -> int:
 
 def _new_model(shape: tuple[int, ...], room: int, transposed: bool) -> Model:
     """A model whose map is empty. The coder's interval starts as one half: the first bit says `transposed`."""
-    _, mixing = _compiled()
     bordered = (shape[0] + mixing.ROWS_ABOVE, shape[1] + 2 * mixing.MARGIN)
     model = mixing.new_model(np.zeros(bordered, np.uint8), np.empty(room, np.uint8))
     if transposed:
@@ -114,13 +118,11 @@ def _new_model(shape: tuple[int, ...], room: int, transposed: bool) -> Model:
 
 def _inside(model: Model) -> np.ndarray:
     """The map without its borders, a view."""
-    _, mixing = _compiled()
     return model.labels[mixing.ROWS_ABOVE :, mixing.MARGIN : -mixing.MARGIN]
 
 
 def _closed(settled: bytes, model: Model) -> bytes:
     """`settled` and the fewest bytes that, with zeros after them, lie in the coder's interval."""
-    _, mixing = _compiled()
     low, high = int(model.work[mixing.LOW]), int(model.work[mixing.HIGH])
     size = mixing.REGISTER_BITS // 8
     for kept in range(size + 1):

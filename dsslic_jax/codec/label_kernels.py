@@ -2,15 +2,14 @@
 
 docs/label-coder.md is the exact description; changing any number here makes another format. Encoder and decoder are
 the same code: where `decide` decodes, the labels not yet known are zeros and only what it returns counts. Every pixel
-takes a bounded number of decisions, whatever the stream. Importing this module imports numba.
+takes a bounded number of decisions, whatever the stream. These functions are run as they are or compiled, see
+label_compiled.py, which has their types.
 """
 # mypy: allow-untyped-defs
-# The kernels have their types in their decorators.
 
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
 from dsslic_jax.codec.label_mixing import (
     DECODING,
@@ -18,32 +17,25 @@ from dsslic_jax.codec.label_mixing import (
     FLAT,
     HALF,
     HASHES,
-    INT,
     LABEL,
     MARGIN,
-    MODEL,
     OTHER,
     ROWS_ABOVE,
     decide,
     extend,
-    kernel,
+    wide,
 )
 
 _MAX_FLAT = 16  # pixels that one decision covers
 _REACH = 3  # how far to the right labels above are equal where a pixel counts as flat
 _FAR = -99  # offset from an edge that is not there
-_TEMPLATE = np.array(  # neighbours (dy, dx), the nearest first, without W
-    [
-        *((-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, 2), (-1, -2), (-2, -1), (-2, 1)),
-        *((0, -3), (-2, 2), (-1, 3), (-2, -2), (-2, -3), (-1, -3), (-2, 3)),
-    ]
+_NEIGHBOURS = (  # (dy, dx), the nearest first, without W
+    *((-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, 2), (-1, -2), (-2, -1), (-2, 1)),
+    *((0, -3), (-2, 2), (-1, 3), (-2, -2), (-2, -3), (-1, -3), (-2, 3)),
 )
-_MAP = types.uint8[:, ::1]
-_TRAILS = types.int64[:, :, ::1]
-_TRAIL = types.UniTuple(INT, 5)
+_TEMPLATE = np.array(_NEIGHBOURS).data
 
 
-@kernel(INT(INT))
 def _bit_length(value):
     """Of a number from 0 to 127; those beyond count as these."""
     length = 0
@@ -53,7 +45,6 @@ def _bit_length(value):
     return length
 
 
-@kernel(INT(INT))
 def _coarse(value):
     """Numbers up to 4 as they are, larger ones by their power of two."""
     size = abs(value)
@@ -62,7 +53,6 @@ def _coarse(value):
     return size if value > 0 else -size
 
 
-@kernel(INT(_MAP, INT, INT, INT, INT, INT))
 def _shape(labels, y, x, first, last, hashed):
     """Hashes which neighbours of the template, from `first` to before `last`, equal W."""
     for k in range(first, last):
@@ -71,7 +61,6 @@ def _shape(labels, y, x, first, last, hashed):
     return hashed
 
 
-@kernel(_TRAIL(_TRAILS, INT, INT, INT))
 def _trail(trails, y, x, edge):
     """How pixel (y, x) lies to an edge of the row above, and how that edge came down the rows before.
 
@@ -87,11 +76,11 @@ def _trail(trails, y, x, edge):
     return offset, step, two, four, trails[above, 0, edge]
 
 
-@kernel(INT(_TRAILS, INT, INT, INT))
 def _trace(trails, y, x, edge):
     """Notes that `edge` of the row above came down to (y, x); gives its step, or _FAR where there is none."""
     if edge < MARGIN or edge >= trails.shape[2] - MARGIN:
-        trails[y & 1, :, x] = 0
+        for k in range(5):
+            trails[y & 1, k, x] = 0
         return _FAR
     trails[y & 1, 0, x] = 1
     trails[y & 1, 1, x] = x - edge
@@ -100,7 +89,6 @@ def _trace(trails, y, x, edge):
     return x - edge
 
 
-@kernel(INT(MODEL, INT, INT, _TRAIL, INT))
 def _flat_length(model, y, x, trail, run):
     """How many pixels from (y, x) on look flat: one label all around, and no edge to be expected."""
     labels, changes = model.labels, model.changes
@@ -112,7 +100,6 @@ def _flat_length(model, y, x, trail, run):
     return min(length, step - offset - _REACH) if traced else length
 
 
-@kernel(INT(MODEL, INT, INT, INT, _TRAIL, INT))
 def _code_flat(model, y, x, length, trail, run):
     """How many of the next `length` pixels, which look flat, equal W: mostly all, in one decision.
 
@@ -142,15 +129,14 @@ def _code_flat(model, y, x, length, trail, run):
     return low
 
 
-@kernel(INT(MODEL, INT, INT, _TRAIL, INT, INT))
 def _code_equal(model, y, x, trail, run, bend):
     """Whether a pixel that does not look flat equals W.
 
     `trail`: see `_trail`; `run`: pixels that equalled W before; `bend`: step with which the label last changed.
     """
     work, labels = model.work, model.labels
-    west, north = np.int64(labels[y, x - 1]), np.int64(labels[y - 1, x])
-    north_west, north_east = np.int64(labels[y - 1, x - 1]), np.int64(labels[y - 1, x + 1])
+    west, north = wide(labels[y, x - 1]), wide(labels[y - 1, x])
+    north_west, north_east = wide(labels[y - 1, x - 1]), wide(labels[y - 1, x + 1])
     offset, step, two, four, traced = trail
     near = _shape(labels, y, x, 0, 9, EQUAL)
     names = extend(extend(extend(EQUAL, west), north), north_east)
@@ -171,15 +157,14 @@ def _code_equal(model, y, x, trail, run, bend):
     return decide(model, labels[y, x] == west, EQUAL, 9, equals, west)
 
 
-@kernel(INT(MODEL, INT, INT, INT, INT, INT))
 def _code_other(model, y, x, flat, change, maximum):
     """The label, at most `maximum`, of a pixel that does not equal W. `change`: next edge in the row above."""
     work, labels = model.work, model.labels
-    west, north = np.int64(labels[y, x - 1]), np.int64(labels[y - 1, x])
+    west, north = wide(labels[y, x - 1]), wide(labels[y - 1, x])
     if maximum == 1:
         return 1 - west
-    label = np.int64(labels[y, x])
-    likely = north if north != west else np.int64(labels[y - 1, change])
+    label = wide(labels[y, x])
+    likely = north if north != west else wide(labels[y - 1, change])
     if likely != west:
         place = flat << 1 | (north == west)
         hashed = extend(extend(OTHER, place), min(change - x, 9))
@@ -206,7 +191,6 @@ def _code_other(model, y, x, flat, change, maximum):
     return low
 
 
-@kernel(types.void(MODEL, INT, INT))
 def _code_row(model, y, maximum):
     """The labels of one row, up to `maximum`, and the trails of its edges. Its margins are set."""
     labels, changes, trails = model.labels, model.changes, model.trails
@@ -236,7 +220,6 @@ def _code_row(model, y, maximum):
         run, x = 0, x + 1
 
 
-@kernel(types.void(MODEL, INT))
 def code_map(model, maximum):
     """Codes the map in `model.labels`, of labels up to `maximum`, or decodes it there."""
     if maximum == 0:
@@ -244,9 +227,11 @@ def code_map(model, maximum):
     labels, changes = model.labels, model.changes
     end = labels.shape[1] - MARGIN
     for y in range(ROWS_ABOVE, labels.shape[0]):
-        labels[y, :MARGIN] = labels[y - 1, MARGIN]
+        for x in range(MARGIN):
+            labels[y, x] = labels[y - 1, MARGIN]
         _code_row(model, y, maximum)
-        labels[y, end:] = labels[y, end - 1]
+        for x in range(end, end + MARGIN):
+            labels[y, x] = labels[y, end - 1]
         change = end
         for x in range(end - 1, 0, -1):
             changes[y & 1, x] = change

@@ -4,20 +4,17 @@ docs/label-coder.md is the exact description; changing any number here makes ano
 streams decode alike on every machine. Whatever a stream can reach is masked or clamped to its array, since numba checks
 no index.
 
-The kernels' types are given because each literal argument would otherwise compile another copy. numba's cache of
-label_kernels.py does not notice changes made here: touch that file too. Importing this one imports numba.
+These functions are run as they are, on memoryviews, whose items are Python's numbers, or compiled, on arrays: see
+label_compiled.py, which has their types.
 """
 # mypy: allow-untyped-defs
-# The kernels have their types in their decorators.
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
 
 MARGIN = 3  # columns on both sides of the map in `Model.labels`
 ROWS_ABOVE = 2
@@ -53,14 +50,6 @@ class Model(NamedTuple):
     trails: (
         np.ndarray
     )  # int64 [2, 5, columns]: of edges: whether traced, then their last four steps
-
-
-INT = types.int64
-_INTS, _SLOTS, _INTS_3D = types.int64[::1], types.uint32[:, ::1], types.int32[:, :, ::1]
-_BYTES, _MAP = types.uint8[::1], types.uint8[:, ::1]
-_ROWS = (types.int64[:, ::1], types.int64[:, :, ::1])
-MODEL = types.NamedTuple((_INTS, _SLOTS, _INTS_3D, _INTS_3D, _BYTES, _MAP, *_ROWS), Model)
-kernel = partial(njit, cache=True, nogil=True)
 
 
 def new_model(labels: np.ndarray, stream: np.ndarray) -> Model:
@@ -103,22 +92,24 @@ def logit_tables() -> tuple[np.ndarray, np.ndarray]:
     return squash, np.minimum(stretch, _MAX_LOGIT)
 
 
-_SQUASH, _STRETCH = logit_tables()
-_RECIPROCAL = np.array([655360 // (10 * count + 13) for count in range(256)])
+_SQUASH, _STRETCH = (table.data for table in logit_tables())
+_RECIPROCAL = np.array([655360 // (10 * count + 13) for count in range(256)]).data
 
 
-@kernel(INT(INT, INT))
+def wide(value):
+    """The same number; compiled, one of 64 bits with a sign, which arithmetic is exact in."""
+    return value
+
+
 def extend(hashed, value):
     """32 bits for what was hashed so far and one more number; the highest of them are the slot."""
     return (hashed + value + 1) * 0x2545F491 & 0xFFFFFFFF
 
 
-@kernel(INT(INT, INT))
 def _clamp(value, limit):
     return min(max(value, -limit), limit)
 
 
-@kernel(INT(_INTS, _BYTES, INT, INT))
 def _code_bit(work, stream, bit, probability):
     """Codes `bit`, or decodes one; `probability` of a one in 65536ths. Zeros follow the stream."""
     split = work[LOW] + ((work[HIGH] - work[LOW]) * probability >> 16)
@@ -131,9 +122,9 @@ def _code_bit(work, stream, bit, probability):
     while (work[LOW] ^ work[HIGH]) >> (REGISTER_BITS - 8) == 0:
         position = work[POSITION]
         if work[DECODING]:
-            byte = np.int64(stream[position]) if position < stream.size else 0
+            byte = wide(stream[position]) if position < stream.shape[0] else 0
             work[CODE] = (work[CODE] << 8 & _MASK) | byte
-        elif position < stream.size:  # the caller sees by POSITION that it gave too little room
+        elif position < stream.shape[0]:  # the caller sees by POSITION that it gave too little room
             stream[position] = work[LOW] >> (REGISTER_BITS - 8)
         work[POSITION] = position + 1
         work[LOW] = work[LOW] << 8 & _MASK
@@ -141,7 +132,6 @@ def _code_bit(work, stream, bit, probability):
     return bit
 
 
-@kernel(types.void(_INTS, _INTS_3D, INT, INT, INT, INT))
 def _adjust(work, weights, kind, chosen, inputs, error):
     """Moves one set of weights towards what would have predicted better."""
     for i in range(inputs):
@@ -149,7 +139,6 @@ def _adjust(work, weights, kind, chosen, inputs, error):
         weights[kind, chosen, i] = _clamp(moved, _MAX_WEIGHT)
 
 
-@kernel(INT(INT, INT))
 def _with_bit(history, bit):
     """A history, ones in its high and zeros in its low four bits, after a bit: it fades what it contradicts."""
     same, contrary = (history >> 4, history & 15) if bit else (history & 15, history >> 4)
@@ -159,22 +148,20 @@ def _with_bit(history, bit):
     return same << 4 | contrary if bit else contrary << 4 | same
 
 
-@kernel(types.void(_INTS, _SLOTS, _INTS_3D, INT, INT, INT))
 def _remember(work, slots, outcomes, kind, contexts, bit):
     """Counts `bit` in the slot of every context, and for the history that each of them had."""
     for i in range(contexts):
         slot = work[HASHES + i]
-        state = np.int64(slots[i, slot])
+        state = wide(slots[i, slot])
         history, count, probability = state & 255, state >> 8 & 63, state >> 14
         probability += ((bit << 18) - bit - probability) * _RECIPROCAL[count] >> 16
         slots[i, slot] = probability << 14 | min(count + 1, 63) << 8 | _with_bit(history, bit)
-        state = np.int64(outcomes[kind, i, history])
+        state = wide(outcomes[kind, i, history])
         count, probability = state & 255, state >> 8
         probability += ((bit << 22) - bit - probability) * _RECIPROCAL[count] >> 16
         outcomes[kind, i, history] = probability << 8 | min(count + 1, 255)
 
 
-@kernel(INT(MODEL, INT, INT, INT, INT, INT))
 def decide(model, bit, kind, contexts, place, label):
     """Codes `bit`, or decodes one, by the contexts whose hashes stand in `work`, and learns from it.
 
@@ -186,7 +173,7 @@ def decide(model, bit, kind, contexts, place, label):
     for i in range(contexts):
         slot = work[HASHES + i] >> work[SHIFT]
         work[HASHES + i] = slot
-        state = np.int64(slots[i, slot])
+        state = wide(slots[i, slot])
         met += 1 if state & 255 else 0
         work[_INPUTS + 1 + 2 * i] = _STRETCH[state >> 20]
         work[_INPUTS + 2 + 2 * i] = _STRETCH[outcomes[kind, i, state & 255] >> 18]

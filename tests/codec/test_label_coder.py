@@ -46,6 +46,31 @@ MAPS = {
 }
 
 
+@pytest.fixture
+def in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing compiled is run, nor found."""
+    monkeypatch.setattr(label_coder._InPython, "left", 1 << 40)
+    monkeypatch.setitem(sys.modules, "dsslic_jax.codec.label_compiled", None)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_coder._InPython, "left", 0)
+
+
+@pytest.mark.usefixtures("in_python")
+@pytest.mark.parametrize("labels", MAPS.values(), ids=MAPS.keys())
+def test_python_writes_what_compiled_code_writes(
+    labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = LabelCoder().encode(labels)
+    np.testing.assert_array_equal(LabelCoder().decode(data, labels.shape), labels)
+    monkeypatch.undo()
+    monkeypatch.setattr(label_coder._InPython, "left", 0)
+    assert LabelCoder().encode(labels) == data
+
+
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("labels", MAPS.values(), ids=MAPS.keys())
 def test_any_map_comes_back_exactly_also_from_the_documented_decoder(labels: np.ndarray) -> None:
     data = LabelCoder().encode(labels)
@@ -213,28 +238,24 @@ def test_damaged_streams_are_refused_or_are_what_the_encoder_writes_of_another_m
     assert accepted < 400
 
 
+@pytest.mark.usefixtures("compiled")
 def test_without_numba_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dsslic_jax import codec
-
-    monkeypatch.delattr(codec, "label_kernels")
-    monkeypatch.setitem(sys.modules, "dsslic_jax.codec.label_kernels", None)
+    monkeypatch.setitem(sys.modules, "dsslic_jax.codec.label_compiled", None)
     with pytest.raises(CoderUnavailable, match="pip install numba"):
         LabelCoder().encode(SCENE)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_without_a_place_for_compiled_code_the_error_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dsslic_jax import codec
-
     class NoCache:
         """Finds every module in the state in which numba's decorators fail."""
 
         def find_spec(self, *_: object) -> None:
             raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.delattr(codec, "label_kernels")
-    monkeypatch.delitem(sys.modules, "dsslic_jax.codec.label_kernels")
+    monkeypatch.delitem(sys.modules, "dsslic_jax.codec.label_compiled", raising=False)
     monkeypatch.setattr(sys, "meta_path", [NoCache()])
     with pytest.raises(CoderUnavailable, match="set NUMBA_CACHE_DIR"):
         LabelCoder().encode(SCENE)

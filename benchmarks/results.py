@@ -1,8 +1,8 @@
 """Makes the tables in `results/`: a folder for each evaluation, and the poster's picture by itself.
 
-    python -m benchmarks.results --data DATA --model MODEL --runs RUNS [--only kodak] [--workers 2]
+    python -m benchmarks.results --data DATA --runs RUNS [--only kodak] [--workers 2]
 
-DATA holds kodak/test and camvid/test_lossless, MODEL is the joined CamVid model. The evaluations lie in RUNS, where
+DATA holds kodak/test and camvid/test_lossless. The models are the bundled ones. The evaluations lie in RUNS, where
 they go on if they were stopped.
 
     results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import bundle
+from dsslic_jax import bundle, known_models
 from dsslic_jax.data.pictures import read_picture
 from dsslic_jax.evaluate.anchors import poster_points, published_curves
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
@@ -37,6 +37,7 @@ from dsslic_jax.metrics import bd_rate_percent, bits_per_sample, ms_ssim, psnr_c
 OUT = Path(__file__).resolve().parents[1] / "results"
 KEPT = ("mean.csv", "bd.csv", "conditions.json")
 SAME_CODEC = {"bpg": "bpg-444", "jpeg420": "jpeg-420", "jpeg2000": "jpeg-2000", "webp": "webp"}
+POSTER_MODEL = "natural_poster"
 IN_POSTER = {
     "jpeg_planes": "jpeg",
     "jpeg2000_planes": "jpeg-2000",
@@ -48,16 +49,21 @@ IN_POSTER = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluation: pictures below DATA, and what `Request` has beside them."""
+    """One evaluation: a bundled model, pictures below DATA, and what `Request` has beside them."""
 
+    model: str
     images: str
     labels: str | None = None
     choices: Mapping[str, Any] = field(default_factory=dict)
 
 
 EXPERIMENTS = {
-    "kodak": Experiment("kodak/test/images", choices={"protocols": ("fair", "paper")}),
+    "kodak": Experiment("natural", "kodak/test/images", choices={"protocols": ("fair", "paper")}),
+    "kodak_poster": Experiment(
+        "natural_poster", "kodak/test/images", choices={"protocols": ("paper",)}
+    ),
     "camvid": Experiment(
+        "street",
         "camvid/test_lossless/images",
         choices={
             "codecs": ("dsslic", "jpeg", "webp", "bpg"),
@@ -70,6 +76,7 @@ EXPERIMENTS = {
         },
     ),
     "camvid_labels": Experiment(
+        "street_poster",
         "camvid/test_lossless/images",
         "camvid/test_lossless/labels",
         {
@@ -86,7 +93,6 @@ def main() -> None:
     """Runs the experiments and writes their results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--only", choices=(*EXPERIMENTS, "poster"), action="append")
     parser.add_argument("--workers", type=int, default=1)
@@ -94,10 +100,11 @@ def main() -> None:
     for name in options.only or (*EXPERIMENTS, "poster"):
         if name == "poster":
             picture = options.data / "kodak/test/images/kodim13.png"
+            model = known_models.model_directory(POSTER_MODEL)
             found = {
-                "model_fingerprint": bundle.load(options.model).fingerprint.hex(),
+                "model_fingerprint": bundle.load(model).fingerprint.hex(),
                 **circumstances(),
-                "points": against_poster(picture, options.model),
+                "points": against_poster(picture, model),
             }
             write_atomically(OUT / "poster.json", f"{json.dumps(found, indent=1)}\n".encode())
             continue
@@ -106,7 +113,7 @@ def main() -> None:
         request = Request(
             options.data / experiment.images,
             run,
-            model=options.model,
+            model=known_models.model_directory(experiment.model),
             labels=options.data / experiment.labels if experiment.labels else None,
             workers=options.workers,
             **experiment.choices,

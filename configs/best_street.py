@@ -4,7 +4,8 @@
     dsslic join runs/base_street --model runs/plain_street/model --segnet runs/segnet_camvid/model
     python -m dsslic_jax.batch.coded_pairs --model runs/base_street --source FRAMES --target data/coded_street/train \\
         --qualities 12,19,26,33,40,47,54,61,68,75
-    python -m dsslic_jax.main --config=configs/best_street.py --workdir=runs/best_street
+    python -m dsslic_jax.main --config=configs/best_street.py --workdir=runs/best_street \\
+        --config.train.start_from=natural --config.train.start_anew=labels
     dsslic join models/street --model runs/best_street/model --segnet runs/segnet_camvid/model --half
 
 FRAMES are every fourth of CamVid's training frames, which hardly differ from their neighbours, and CID22's photographs.

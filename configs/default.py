@@ -95,6 +95,8 @@ def _shared() -> ConfigDict:
     train.evaluate_pictures = 4  # how many held-back pictures, cut to data.crop in their middle
     # Model directory, or bundled model's name, whose weights, and state of training, to begin with.
     train.start_from = ""
+    # Names of layers, with commas, that begin anew in spite of it: EnhanceNet's "labels" from a model of other classes.
+    train.start_anew = ""
 
     config.after = after = ConfigDict()
     after.evaluate = False  # measure data.eval_split when training ends

@@ -39,6 +39,7 @@ FREE_TO_CHANGE = (
     "mesh",  # but for rounding: sums are taken in another order
     "train.recompute",  # likewise
     "train.start_from",
+    "train.start_anew",
     "data.licence",
     "coding",
     "after",

@@ -49,7 +49,8 @@ def train(
     saved, first = checkpoints.latest_step, task.state
     if settings.start_from and not saved:
         given = model_directory(settings.start_from)
-        first = start_from(first, *bundles.load_with_training(given))
+        anew = [*filter(None, settings.start_anew.split(","))]
+        first = start_from(first, *bundles.load_with_training(given), anew)
     start = saved or int(first.step)
     shardings = sharding.state_sharding(first, mesh)
     state, unreported = checkpoints.restore(saved, first, shardings)

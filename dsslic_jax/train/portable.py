@@ -6,7 +6,7 @@ Names: "discriminator/…" its weights, "mu/…", "nu/…" (Adam) and "trace/…
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import flax.traverse_util
@@ -32,12 +32,17 @@ def training_arrays(state: Any) -> dict[str, np.ndarray]:
     return arrays
 
 
-def start_from(state: Any, bundle: Bundle, training: Mapping[str, np.ndarray]) -> Any:
+def start_from(
+    state: Any, bundle: Bundle, training: Mapping[str, np.ndarray], anew: Collection[str] = ()
+) -> Any:
     """A fresh state with the weights of a model and, as far as they are there, discriminator, moments and step.
 
-    Raises ConfigError where the model is not the one that the configuration describes.
+    Layers named in `anew` stay as they are in `state`, such as those that see labels where the model has other classes.
+
+    Raises ConfigError where the model is not the one that the configuration describes, or no layer has such a name.
     """
     arrays = {**bundle.weights, **training}
+    arrays |= _weights_anew(state, anew, [moment for moment in MOMENTS if _has(arrays, moment)])
     players = {prefix: _started(p, prefix, arrays) for prefix, p in _players(state).items()}
     changed: dict[str, Any] = {"step": np.asarray(training.get("step", state.step), np.int32)}
     if isinstance(state, TrainState):
@@ -53,6 +58,24 @@ def start_from(state: Any, bundle: Bundle, training: Mapping[str, np.ndarray]) -
         **{name: jax.tree.map(np.array, part) for name, part in changed.items()}
     )
     return started if state.average is None else begin_average(started)
+
+
+def _weights_anew(
+    state: Any, layers: Collection[str], moments: Collection[str]
+) -> dict[str, np.ndarray]:
+    """The weights of some layers in `state`, and of the `moments` named those of these weights."""
+    own: dict[str, np.ndarray] = {}
+    for prefix, player in _players(state).items():
+        own |= _flat(player.params, prefix)
+        for moment, tree in _moments(player).items():
+            own |= _flat(tree, f"{moment}/{prefix}") if moment in moments else {}
+    if unknown := sorted(set(layers) - {part for name in own for part in name.split("/")}):
+        raise ConfigError(f"train.start_anew: no layer is named {unknown[0]}")
+    return {n: array for n, array in own.items() if not set(layers).isdisjoint(n.split("/"))}
+
+
+def _has(arrays: Collection[str], prefix: str) -> bool:
+    return any(name.startswith(f"{prefix}/") for name in arrays)
 
 
 def _players(state: Any) -> dict[str, Player]:

@@ -150,8 +150,22 @@ def test_a_model_alone_starts_a_run_at_its_first_step(config: Any, workdir: Path
     assert same_arrays(training_arrays(begun), training_arrays(task.state))
     wider = resolved.copy_and_resolve_references().unlock()
     wider.model.update({"width": 9} if config.task == "segmentation" else {"finenet_width": 5})
+    other = make_task(wider, model.classes).state
     with pytest.raises(ConfigError, match=r"start_from .*stem.*kernel.* are missing or misshapen"):
-        start_from(make_task(wider, model.classes).state, model, {})
+        start_from(other, model, {})
+
+
+def test_named_layers_begin_anew(config: Any, workdir: Path) -> None:
+    model, _ = bundles.load_with_training(workdir / "model")
+    task = make_task(resolve(config), model.classes)
+    layer = next(name for name in sorted(model.weights) if name.endswith("/kernel")).split("/")[-2]
+    begun = task.bundle(start_from(task.state, model, {}, [layer])).weights
+    drawn = task.bundle(task.state).weights
+    for name, array in begun.items():
+        fresh = layer in name.split("/")
+        assert np.array_equal(array, (drawn if fresh else model.weights)[name])
+    with pytest.raises(ConfigError, match="start_anew: no layer is named lables"):
+        start_from(task.state, model, {}, ["lables"])
 
 
 def test_the_newest_checkpoint_of_a_run_is_its_model(workdir: Path, tmp_path: Path) -> None:

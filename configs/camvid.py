@@ -36,6 +36,7 @@ def two_cores(config: ConfigDict) -> ConfigDict:
     config.discriminator.width = 16
     config.losses.update({"gan_weight": 0.01, "features_weight": 0.02})
     config.optimizer.learning_rate = 3e-4
+    config.coding.residual_bits = 10  # less lost in rounding, at no more bytes
     config.train.update({"batch_size": 2, "steps": 3000, "log_every": 50, "save_every": 250})
     config.train.sample_every = 500
     return config

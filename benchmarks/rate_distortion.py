@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 ANCHORS = ("direct", "direct_enhanced", "bpg")
 PSNR_RANGE_DB = (27.0, 37.5)
-QUALITIES = {"tuning": (12, 24, 36, 48, 60, 72), "kodak": (8, 17, 26, 35, 44, 53, 62, 71)}
+QUALITIES = {"tuning": (12, 27, 42, 57, 72), "kodak": (8, 17, 26, 35, 44, 53, 62, 71)}
 
 Coded = tuple[int, np.ndarray]  # length of the whole file, and the picture decoded from it
 Point = tuple[float, float, float]  # bits per pixel, PSNR and MS-SSIM in dB

@@ -37,7 +37,7 @@ from dsslic_jax.metrics import bd_rate_percent, bits_per_sample, ms_ssim, psnr_c
 OUT = Path(__file__).resolve().parents[1] / "results"
 KEPT = ("mean.csv", "bd.csv", "conditions.json")
 SAME_CODEC = {"bpg": "bpg-444", "jpeg420": "jpeg-420", "jpeg2000": "jpeg-2000", "webp": "webp"}
-POSTER_MODEL = "natural_poster"
+POSTER_MODELS = ("natural_poster", "natural")
 IN_POSTER = {
     "jpeg_planes": "jpeg",
     "jpeg2000_planes": "jpeg-2000",
@@ -100,11 +100,11 @@ def main() -> None:
     for name in options.only or (*EXPERIMENTS, "poster"):
         if name == "poster":
             picture = options.data / "kodak/test/images/kodim13.png"
-            model = known_models.model_directory(POSTER_MODEL)
+            models = {name: known_models.model_directory(name) for name in POSTER_MODELS}
             found = {
-                "model_fingerprint": bundle.load(model).fingerprint.hex(),
+                "models": {name: bundle.load(at).fingerprint.hex() for name, at in models.items()},
                 **circumstances(),
-                "points": against_poster(picture, model),
+                "points": against_poster(picture, models),
             }
             write_atomically(OUT / "poster.json", f"{json.dumps(found, indent=1)}\n".encode())
             continue
@@ -153,13 +153,14 @@ def against_published(means: Sequence[Mean]) -> list[dict[str, Any]]:
     return rows
 
 
-def against_poster(path: Path, model: Path) -> list[dict[str, Any]]:
+def against_poster(path: Path, models: Mapping[str, Path]) -> list[dict[str, Any]]:
     """Each codec of the poster at the poster's rate: two real files around it, and the line between them."""
     picture = read_picture(path)
     rows = []
-    for name, theirs in IN_POSTER.items():
-        point = poster_points()[theirs]
-        codec = make_codec(name, Sources(model))
+    ours = [("dsslic", model) for model in models]
+    for name, model in [*((name, None) for name in IN_POSTER if name != "dsslic"), *ours]:
+        point = poster_points()[IN_POSTER[name]]
+        codec = make_codec(name, Sources(models[model] if model else None))
 
         def coded(setting: float, codec: Any = codec) -> tuple[float, float, float]:
             if isinstance(codec, Dsslic):
@@ -179,6 +180,7 @@ def against_poster(path: Path, model: Path) -> list[dict[str, Any]]:
         rows.append(
             {
                 "codec": name,
+                "model": model,
                 "bits_per_sample": point.bits_per_sample,
                 "poster_psnr_db": point.psnr_db,
                 "psnr_channel_mean_db": quality,

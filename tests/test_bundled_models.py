@@ -13,9 +13,9 @@ from PIL import Image
 import dsslic_jax
 from dsslic_jax import bundle, cli, known_models, pillow_plugin
 from dsslic_jax.models.enhancenet import build_enhancenet
-from tests.codec.pictures import smooth_picture
+from tests.codec.pictures import psnr_db, smooth_picture
 
-NAMES = ("natural", "natural_poster")
+NAMES = ("natural", "natural_poster", "street", "street_poster")
 MOST_MACS_PER_PIXEL = 60_000  # of the decoder of the `best` profile
 
 
@@ -24,7 +24,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_both_profiles_are_there_and_small() -> None:
+def test_both_profiles_are_there_for_both_kinds_of_pictures_and_small() -> None:
     directories = known_models.bundled()
     assert tuple(directories) == NAMES
     assert known_models.default_model() in directories.values()
@@ -78,6 +78,14 @@ def test_a_picture_is_coded_and_decoded_without_naming_a_model() -> None:
     pillow_plugin.register()
     Image.fromarray(picture).save("pillow.dsslic")
     assert Path("pillow.dsslic").read_bytes() == data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_bundled_model_codes(name: str) -> None:
+    picture = smooth_picture(64, 96)
+    data = dsslic_jax.encode(picture, name, quality=60.0)
+    pixels = dsslic_jax.decode(data).pixels
+    assert psnr_db(picture, pixels) > 33
 
 
 def test_every_prefix_of_a_stream_of_the_default_model_decodes() -> None:

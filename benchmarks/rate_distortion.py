@@ -130,17 +130,17 @@ def main() -> None:
     variants = [*(CHOSEN if options.set == "kodak" else VARIANTS)]
     paths = pictures(options.data, options.set)
     qualities = QUALITIES[options.set]
-    work = partial(measured, variants=variants, models=models, qualities=qualities)
-    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-        found = [*pool.map(work, paths)]
-    rows = [difference_row(name, found) for name in (*ANCHORS, *variants)]
-    conditions = {
+    conditions = {  # those at the start: hours may pass
         "models": {name: load(path).fingerprint.hex() for name, path in models.items()},
         "pictures": [path.name for path in paths],
         "qualities": qualities,
         "psnr_range_db": PSNR_RANGE_DB,
         **circumstances(),
     }
+    work = partial(measured, variants=variants, models=models, qualities=qualities)
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
+        found = [*pool.map(work, paths)]
+    rows = [difference_row(name, found) for name in (*ANCHORS, *variants)]
     text = f"{json.dumps(conditions, indent=1)}\n"
     write_atomically(options.out / f"{options.set}.json", text.encode())
     write_atomically(options.out / f"{options.set}.csv", csv_bytes(rows))

@@ -43,7 +43,6 @@ IN_POSTER = {
     "jpeg2000_planes": "jpeg-2000",
     "webp_planes": "webp",
     "bpg_rgb": "bpg",
-    "dsslic": "dsslic",
 }
 
 
@@ -154,18 +153,19 @@ def against_published(means: Sequence[Mean]) -> list[dict[str, Any]]:
 
 
 def against_poster(path: Path, models: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Each codec of the poster at the poster's rate: two real files around it, and the line between them."""
+    """Each codec of the poster, and each model, at the poster's rate: two real files and the line between them."""
     picture = read_picture(path)
     rows = []
-    ours = [("dsslic", model) for model in models]
-    for name, model in [*((name, None) for name in IN_POSTER if name != "dsslic"), *ours]:
-        point = poster_points()[IN_POSTER[name]]
+    asked = [(name, theirs, None) for name, theirs in IN_POSTER.items()]
+    for name, theirs, model in [*asked, *(("dsslic", "dsslic", model) for model in models)]:
+        point = poster_points()[theirs]
         codec = make_codec(name, Sources(models[model] if model else None))
 
         def coded(setting: float, codec: Any = codec) -> tuple[float, float, float]:
             if isinstance(codec, Dsslic):
                 data = codec.encode(picture, None, "segnet", setting)
                 decoded = codec.decode(data).picture
+                assert decoded is not None
             else:
                 data = codec.encode(picture, setting)
                 decoded = codec.decode(data, picture.shape)

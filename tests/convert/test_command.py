@@ -164,6 +164,11 @@ def test_named_layers_begin_anew(config: Any, workdir: Path) -> None:
     for name, array in begun.items():
         fresh = layer in name.split("/")
         assert np.array_equal(array, (drawn if fresh else model.weights)[name])
+    training = {name: array + 1 for name, array in training_arrays(task.state).items()}
+    both = training_arrays(start_from(task.state, model, training, [layer]))
+    drawn = training_arrays(task.state)
+    for name, array in both.items():
+        assert np.array_equal(array, (drawn if layer in name.split("/") else training)[name])
     with pytest.raises(ConfigError, match="start_anew: no layer is named lables"):
         start_from(task.state, model, {}, ["lables"])
 

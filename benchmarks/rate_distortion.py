@@ -1,9 +1,11 @@
 """What each choice of the `best` profile is worth: Bjøntegaard differences against coding the picture directly.
 
     python -m benchmarks.rate_distortion --data DATA --out results/rate_distortion [--set kodak] [--workers 2]
+        [--trained NAME=MODEL ...]
 
 DATA holds coco_stuff, natural_cid22 and kodak. Set "tuning" is held-back pictures of the first two, every choice one at
-a time; set "kodak" is all of Kodak, what was chosen and what it is compared with. Every stream is written and decoded
+a time; set "kodak" is all of Kodak, what was chosen and what it is compared with. Models given as --trained, of another
+alpha say, are measured without labels and enhancement, c without loss. Every stream is written and decoded
 whole, all its bytes are counted. Differences are taken picture by picture and averaged, to three anchors:
 
     direct           the residual's coder given the picture itself in 10 bits
@@ -61,7 +63,7 @@ Point = tuple[float, float, float]  # bits per pixel, PSNR and MS-SSIM in dB
 class Variant:
     """A way to code, as it differs from the model directory called `base`: in its networks, coding, labels."""
 
-    base: str = "best"  # or "poster"
+    base: str = "best"  # or "poster", or the name of a model given as --trained
     model: Mapping[str, Any] = field(default_factory=dict)
     coding: Mapping[str, Any] = field(default_factory=dict)
     exchange: bool = False  # the labels' regions stay, each class is named as another
@@ -114,6 +116,18 @@ def _tried() -> Iterator[tuple[str, Variant]]:
 
 
 VARIANTS = {**CHOSEN, **dict(_tried())}
+OF_TRAINED = {
+    f"gain {gain}": {**PLAIN, **TEN_BITS, "compact_step": 1, "prediction_gain": gain}
+    for gain in (1.0, "auto")
+}
+
+
+def variant_named(name: str) -> Variant:
+    """Of VARIANTS, or one of OF_TRAINED as "MODEL: its name"."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    base, _, coding = name.partition(": ")
+    return Variant(base, coding=OF_TRAINED[coding])
 
 
 def main() -> None:
@@ -125,9 +139,14 @@ def main() -> None:
     parser.add_argument("--model", type=model_directory, default="natural")
     parser.add_argument("--poster-model", type=model_directory, default="natural_poster")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--trained", action="append", default=[], metavar="NAME=MODEL")
     options = parser.parse_args()
     models = {"best": options.model, "poster": options.poster_model}
     variants = [*(CHOSEN if options.set == "kodak" else VARIANTS)]
+    for given in options.trained:
+        name, _, model = given.partition("=")
+        models[name] = model_directory(model)
+        variants += [f"{name}: {coding}" for coding in OF_TRAINED]
     paths = pictures(options.data, options.set)
     qualities = QUALITIES[options.set]
     conditions = {  # those at the start: hours may pass
@@ -160,15 +179,15 @@ def measured(
 ) -> dict[str, list[Point]]:
     """The points of every anchor and variant for one picture, by name."""
     picture = read_picture(path)
-    labels = {base: _segmented(model, picture) for base, model in models.items()}
+    labels = {base: _segmented(models[base], picture) for base in ("best", "poster")}
     coders: dict[str, Callable[[float], Coded]] = {
         "direct": partial(direct, picture, None),
         "direct_enhanced": partial(direct, picture, models["best"]),
         "bpg": partial(bpg, picture),
     }
     for name in variants:
-        base = VARIANTS[name].base
-        coders[name] = partial(layered, picture, labels[base], name, models[base])
+        base = variant_named(name).base
+        coders[name] = partial(layered, picture, labels.get(base), name, models[base])
     return {name: [point(picture, code(q)) for q in qualities] for name, code in coders.items()}
 
 
@@ -200,11 +219,11 @@ def direct(picture: np.ndarray, enhancing: Path | None, quality: float) -> Coded
 
 
 def layered(
-    picture: np.ndarray, labels: np.ndarray, name: str, model: Path, quality: float
+    picture: np.ndarray, labels: np.ndarray | None, name: str, model: Path, quality: float
 ) -> Coded:
-    """A whole stream of a variant."""
+    """A whole stream of a variant; labels None where it has none."""
     codec = _codec(model, name)
-    if VARIANTS[name].exchange:
+    if labels is not None and variant_named(name).exchange:
         labels = exchanged(labels, codec.bundle.classes.num_classes)
     data = codec.encode(picture, labels, replace(codec.settings, quality=quality))
     decoded = codec.decode(data).picture
@@ -238,7 +257,7 @@ def _codec(model: Path, name: str | None) -> Codec:
     if name is None:
         return Codec(own)
     assert own.model is not None
-    variant = VARIANTS[name]
+    variant = variant_named(name)
     networks, coding = {**own.model, **variant.model}, {**own.coding, **variant.coding}
     return Codec(replace(own, model=networks, coding=coding))
 

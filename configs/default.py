@@ -162,6 +162,7 @@ def compression() -> ConfigDict:
     losses.gan_weight = 1.0
     losses.l1_weight = 20.0  # 2 lambda, lambda = 10
     losses.mse_weight = 0.0  # squared error; for the phase after the adversarial one
+    losses.compact_rate_weight = 0.0  # of what c takes, estimated in bits per pixel of the picture
     losses.ssim = "poster"  # on [0, 1]; "reference": on [-1, 1], same constants
     losses.ssim_weight = 1.0
     losses.features = "poster"  # every layer; "reference": logits left out, averaged over scales

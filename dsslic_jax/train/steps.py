@@ -79,7 +79,7 @@ def make_train_step(config: Any) -> TrainStep:
                 features = (vgg_real, vgg_features(state.frozen, made.coarse))
             if turn is not None:
                 judged = (turn.real, judge(turn.facing, labels, made, made.coarse))
-            return generator_loss(picture, made.coarse, judged, features, config.losses)
+            return generator_loss(picture, made, judged, features, config.losses)
 
         gradient_of_made, metrics = jax.grad(loss, has_aux=True)(made)
         (gradients,) = pullback(gradient_of_made)

@@ -60,6 +60,16 @@ def test_mean_absolute_refuses_shapes_that_would_broadcast() -> None:
         losses.mean_absolute(jnp.zeros((2, 3)), jnp.zeros((1, 3)))
 
 
+def test_compact_bits_are_counted_for_each_pixel_of_the_picture() -> None:
+    # Each sample stands 8 grey levels above the one to its left and 16 above the upper one: 12 above their mean.
+    levels = 16.0 * jnp.arange(4)[:, None] + 8.0 * jnp.arange(6)
+    compact = jnp.broadcast_to(levels[None, :, :, None] / 127.5, (2, 4, 6, 3))
+    picture = jnp.zeros((2, 32, 48, 3))
+    bits = losses.compact_bits_per_pixel(compact, picture)
+    assert float(bits) == pytest.approx(np.log2(1 + 2 * np.e * 12) * 3 / 64, rel=1e-5)
+    assert float(losses.compact_bits_per_pixel(jnp.ones_like(compact), picture)) == 0.0
+
+
 def test_vgg_distance_weighs_layers_as_each_choice_says() -> None:
     real = [jnp.full((1, 2, 2, 1), float(i)) for i in range(1, 6)]
     fake = [jnp.zeros((1, 2, 2, 1)) for _ in range(5)]

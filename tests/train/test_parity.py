@@ -141,7 +141,7 @@ def test_gradients_of_all_weights_agree(
         made = generator.apply({"params": params}, batch["labels"], batch["image"])
         real = discriminate(state.discriminator.params, batch["image"])
         fake = discriminate(state.discriminator.params, made.coarse)
-        return generator_loss(batch["image"], made.coarse, (real, fake), None, config.losses)[0]
+        return generator_loss(batch["image"], made, (real, fake), None, config.losses)[0]
 
     def loss_d(params: Any) -> jax.Array:
         made = generator.apply({"params": state.generator.params}, batch["labels"], batch["image"])

@@ -192,6 +192,7 @@ def test_without_adversarial_terms_the_discriminator_is_neither_run_nor_moved(
 ) -> None:
     config = small_compression()
     config.losses.update({"gan_weight": 0.0, "features_weight": 0.0, "mse_weight": 10.0})
+    config.losses.compact_rate_weight = 0.5
     before = init_state(resolve(config))
     after, (metrics,) = run(config, devices=1)
     assert not any(name.startswith("D/") for name in metrics)
@@ -199,7 +200,8 @@ def test_without_adversarial_terms_the_discriminator_is_neither_run_nor_moved(
     assert metrics["G/l1"] == pytest.approx(first["G/l1"], rel=1e-5)
     # Pixels in [-1, 1]; the reported error is of x' clipped to them.
     assert metrics["G/mse"] == pytest.approx(10 * metrics["mse/coarse"] / 127.5**2, rel=0.1)
-    total = metrics["G/l1"] + metrics["G/ssim"] + metrics["G/mse"]
+    assert metrics["G/compact_rate"] > 0
+    total = sum(metrics[f"G/{term}"] for term in ("l1", "ssim", "mse", "compact_rate"))
     assert metrics["G/total"] == pytest.approx(total, rel=1e-5)
     assert largest_difference(before.discriminator, after.discriminator) == 0
     assert largest_difference(before.generator.params, after.generator.params) > 0

@@ -101,6 +101,7 @@ def _from_torch(options: argparse.Namespace) -> None:
         classes,
         {**(described.model or {}), **chosen(COARSE_SETTINGS)},
         {**(described.segnet or {}), **chosen(SEGNET_SETTINGS)},
+        described.enhancenet,
     )
     told = {"trained_on": options.trained_on, "terms": options.terms, "licence": options.licence}
     provenance = {

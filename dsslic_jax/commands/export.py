@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Export = Callable[[str, Path], None]  # network, file
 
-NETWORKS = ("encoder", "decoder", "segnet")
+NETWORKS = ("encoder", "decoder", "segnet", "enhancenet")
 SUFFIXES = {"stablehlo": ".stablehlo", "onnx": ".onnx", "torchscript": ".pt"}
 
 
@@ -61,7 +61,7 @@ def _chosen(model: Bundle, options: argparse.Namespace) -> list[str]:
     """The networks to write. Raises ConfigError or ModelError for one that cannot be."""
     there = [
         *(("encoder", "decoder") if model.model else ()),
-        *(("segnet",) if model.segnet else ()),
+        *(name for name in ("segnet", "enhancenet") if name in model.parts),
     ]
     networks = options.network or there
     if missing := [name for name in networks if name not in there]:
@@ -70,9 +70,9 @@ def _chosen(model: Bundle, options: argparse.Namespace) -> list[str]:
         if options.size is not None:
             raise ConfigError("TorchScript files take every size: leave --size out")
     elif options.size is None and "segnet" in networks:
-        raise ConfigError(
-            "SegNet is exported for one size: give --size, or leave it out with --network encoder,decoder"
-        )
+        others = ",".join(name for name in networks if name != "segnet")
+        leave = f", or leave it out with --network {others}" if others else ""
+        raise ConfigError(f"SegNet is exported for one size: give --size{leave}")
     return networks
 
 

@@ -1,6 +1,7 @@
-"""Encoder, decoder and SegNet as files for other programs, TorchScript and ONNX.
+"""Encoder, decoder, SegNet and EnhanceNet as files for other programs, TorchScript and ONNX.
 
-Inputs are called as the modules' arguments are: labels int64 [B, H, W]; picture, compact or x float32 [B, 3, H, W].
+Inputs are called as the modules' arguments are: labels int64 [B, H, W]; picture, compact, x or decoded float32
+[B, 3, H, W]; strength float32 [B].
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any
 
 import torch
 
+from dsslic_jax.convert.enhancenet_module import EnhanceNet
 from dsslic_jax.convert.modules import Decoder, Encoder
 from dsslic_jax.convert.segnet_module import SegNet
 from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
+from dsslic_jax.models.enhancenet import SCALE
 from dsslic_jax.models.segnet import SIZE_MULTIPLE
 
-Network = Encoder | Decoder | SegNet
+Network = Encoder | Decoder | SegNet | EnhanceNet
 
 
 def to_torchscript(network: Network, path: Path) -> None:
@@ -56,8 +59,12 @@ def to_onnx(network: Network, path: Path, size: tuple[int, int] | None = None) -
 def _sizes(network: Network) -> Sizes:
     if isinstance(network, SegNet):
         return Sizes(SIZE_MULTIPLE, SIZE_MULTIPLE)
+    if isinstance(network, EnhanceNet):
+        return Sizes(SCALE, SCALE)
     if isinstance(network, Encoder):
-        return Sizes(network.compnet.alpha, 4 * network.compnet.alpha)
+        return Sizes(
+            network.alpha, network.alpha if network.compact == "mean" else 4 * network.alpha
+        )
     return Sizes(network.multiple, max(4 * network.alpha, 2 * network.multiple))
 
 
@@ -70,19 +77,21 @@ def _example(network: Network, size: tuple[int, int] | None = None) -> tuple[tor
         return (torch.zeros(batch, 3, height, width),)
     reduced = network.alpha if isinstance(network, Decoder) else 1
     labels = torch.zeros(batch, height, width, dtype=torch.int64)
-    return labels, torch.zeros(batch, 3, height // reduced, width // reduced)
+    inputs = labels, torch.zeros(batch, 3, height // reduced, width // reduced)
+    return (*inputs, torch.ones(batch)) if isinstance(network, EnhanceNet) else inputs
 
 
-def _free_sizes(network: Encoder | Decoder) -> tuple[dict[int, Any], ...]:
-    """Batch, height and width of labels and of the other input as `torch.export` wants them."""
+def _free_sizes(network: Encoder | Decoder | EnhanceNet) -> tuple[dict[int, Any], ...]:
+    """Batch, height and width of labels and of the other inputs as `torch.export` wants them."""
     multiple, least = _sizes(network)
     batch = torch.export.Dim("batch")
     rows, columns = (torch.export.Dim(n, min=least // multiple) for n in ("rows", "columns"))
     reduced = multiple // (network.alpha if isinstance(network, Decoder) else 1)
-    return (
+    inputs = (
         {0: batch, 1: multiple * rows, 2: multiple * columns},
         {0: batch, 2: reduced * rows, 3: reduced * columns},
     )
+    return (*inputs, {0: batch}) if isinstance(network, EnhanceNet) else inputs
 
 
 @contextmanager

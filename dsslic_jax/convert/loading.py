@@ -9,6 +9,7 @@ from torch import nn
 
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.convert import module, rules
+from dsslic_jax.convert.enhancenet_module import EnhanceNet
 from dsslic_jax.convert.modules import Decoder, Discriminator, Encoder
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.convert.segnet_module import SegNet
@@ -16,7 +17,7 @@ from dsslic_jax.convert.transfer import Portable, discriminator_settings, to_sta
 
 
 def modules_of(bundle: Bundle) -> dict[str, nn.Module]:
-    """The parts that a model has, of "encoder", "decoder" and "segnet", for inference on the CPU."""
+    """The parts that a model has, of "encoder", "decoder", "segnet" and "enhancenet", for inference on the CPU."""
     state_dict = to_state_dict(Portable(bundle, {}), "module")
     modules: dict[str, nn.Module] = {}
     if bundle.model is not None:
@@ -24,6 +25,9 @@ def modules_of(bundle: Bundle) -> dict[str, nn.Module]:
         modules["decoder"] = _loaded(Decoder(bundle.model), state_dict, r"finenet\.")
     if bundle.segnet is not None:
         modules["segnet"] = _loaded(SegNet(bundle.segnet), state_dict, r"segnet\.", "segnet.")
+    if bundle.enhancenet is not None:
+        enhancenet = EnhanceNet(bundle.enhancenet)
+        modules["enhancenet"] = _loaded(enhancenet, state_dict, r"enhancenet\.", "enhancenet.")
     return modules
 
 

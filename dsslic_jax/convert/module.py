@@ -58,6 +58,10 @@ def _segnet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     }
 
 
+def _enhancenet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
+    return {"blocks": counted(shapes, r"enhancenet\.block_(\d+)_in\.")}
+
+
 NAMINGS = tuple(
     Naming(network, "module", rf"{network}\.", counts, lambda settings: row)
     for network, counts in (
@@ -65,5 +69,6 @@ NAMINGS = tuple(
         ("finenet", _finenet_counts),
         ("discriminator", _discriminator_counts),
         ("segnet", _segnet_counts),
+        ("enhancenet", _enhancenet_counts),
     )
 )

@@ -200,17 +200,22 @@ class Encoder(_Coarse):
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """`settings` as a model directory has them under "model"."""
         super().__init__(settings)
-        self.compnet = CompNet(
-            settings["classes"],
-            settings["compnet_width"],
-            settings["alpha"],
-            settings["norm"],
-            settings["compact"],
-        )
+        self.alpha, self.compact = settings["alpha"], settings["compact"]
+        if self.compact != "mean":
+            self.compnet = CompNet(
+                settings["classes"],
+                settings["compnet_width"],
+                self.alpha,
+                settings["norm"],
+                self.compact,
+            )
 
     def forward(self, labels: Tensor, picture: Tensor) -> Tensor:
-        """c in (-1, 1): ĉ is it, rounded to 8 bits."""
-        return self.compnet(labels, self.changed(picture, "_from_rgb"))
+        """c in [-1, 1]: ĉ is it, rounded to 8 bits."""
+        picture = self.changed(picture, "_from_rgb")
+        if self.compact == "mean":
+            return F.avg_pool2d(picture, self.alpha)
+        return self.compnet(labels, picture)
 
 
 class Decoder(_Coarse):
@@ -221,15 +226,18 @@ class Decoder(_Coarse):
         super().__init__(settings)
         self.alpha = settings["alpha"]
         self.align_corners = settings["upsampling"] == "bilinear_corners"
-        downs = settings.get("finenet_downs", DOWNS)
-        self.multiple = max(self.alpha, 2**downs)  # of heights and widths
-        self.finenet = FineNet(
-            settings["classes"],
-            settings["finenet_width"],
-            settings["finenet_blocks"],
-            downs,
-            settings["norm"],
-        )
+        self.multiple = self.alpha  # of heights and widths
+        self.refines = settings["finenet_width"] > 0
+        if self.refines:
+            downs = settings.get("finenet_downs", DOWNS)
+            self.multiple = max(self.alpha, 2**downs)
+            self.finenet = FineNet(
+                settings["classes"],
+                settings["finenet_width"],
+                settings["finenet_blocks"],
+                downs,
+                settings["norm"],
+            )
 
     def upsample(self, compact: Tensor) -> Tensor:
         """c -> c' in the model's colour."""
@@ -240,5 +248,7 @@ class Decoder(_Coarse):
 
     def forward(self, labels: Tensor, compact: Tensor) -> Tensor:
         """x' = c' + f."""
-        upsampled = self.upsample(compact)
-        return self.changed(upsampled + self.finenet(labels, upsampled), "_to_rgb")
+        coarse = self.upsample(compact)
+        if self.refines:
+            coarse = coarse + self.finenet(labels, coarse)
+        return self.changed(coarse, "_to_rgb")

@@ -19,7 +19,7 @@ class Naming(NamedTuple):
     """One program's names of one network's arrays.
 
     Attributes:
-      network: "compnet", "finenet", "discriminator" or "segnet".
+      network: "compnet", "finenet", "discriminator", "segnet" or "enhancenet".
       layout: the program.
       mark: regular expression that some key begins with where this naming is used.
       counts: what the keys tell of how many layers there are, as settings of the network, with whatever else the table
@@ -60,6 +60,11 @@ _DIMENSIONS: dict[str, dict[str, tuple[str, int, int]]] = {
         "auxiliary_width": ("segnet/auxiliary/conv", 0, 0),
         "classes": ("segnet/logits", 0, 0),
     },
+    "enhancenet": {
+        "width": ("enhancenet/stem", 0, 0),
+        "label_width": ("enhancenet/labels", 0, 0),
+        "classes": ("enhancenet/labels", 1, 0),
+    },
 }
 _NORMS = {
     "compnet": "compnet/stem_norm",
@@ -98,7 +103,9 @@ def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
             settings[setting] = size[0]
         else:
             told = False
-    return Found(naming, settings | _norm(naming.network, table, shapes), told)
+    if naming.network in _NORMS:
+        settings |= _norm(naming.network, table, shapes)
+    return Found(naming, settings, told)
 
 
 def _norm(network: str, table: Table, shapes: Shapes) -> dict[str, str]:

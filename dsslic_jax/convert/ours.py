@@ -42,9 +42,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "input": "symmetric",
         "dtype": "float32",
     },
+    "enhancenet": {"width": 48, "blocks": 5, "label_width": 8, "dtype": "float32"},
     "discriminator": {"width": 64, "channels": 6, "norm": "instance"},
 }
-# Settings that arrays tell: never taken from what a file says of itself.
+# Settings that arrays tell: not taken from what a file says of itself, unless it has none of those arrays.
 TOLD_BY_ARRAYS = (
     "classes",
     "alpha",
@@ -59,6 +60,13 @@ TOLD_BY_ARRAYS = (
     "blocks",
     "label_width",
 )
+
+
+# Those that only one network's arrays tell.
+TOLD_BY = {
+    "compnet": ("alpha", "compnet_width"),
+    "finenet": ("finenet_width", "finenet_blocks", "finenet_downs"),
+}
 
 
 def require_known(part: str, settings: Mapping[str, Any]) -> None:

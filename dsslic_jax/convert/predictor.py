@@ -1,4 +1,4 @@
-"""CompNet and FineNet as a codec runs them, in PyTorch: Codec(model, predictor=TorchPredictor(model))."""
+"""The networks as a codec runs them, in PyTorch: Codec(model, predictor=TorchPredictor(model), enhancer=…)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec.predictor import CoarsePredictor
+from dsslic_jax.codec.predictor import CoarsePredictor, NetworkEnhancer
 from dsslic_jax.convert.loading import modules_of
 from dsslic_jax.convert.modules import Decoder
 
@@ -37,6 +37,24 @@ class TorchPredictor(CoarsePredictor):
                 return _pixels(decoder.changed(upsampled, "_to_rgb"))
 
         self._compress, self._predict, self._upsample = compress, predict, upsample
+
+
+class TorchEnhancer(NetworkEnhancer):
+    """A model's EnhanceNet in PyTorch on the CPU, likewise."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Raises ModelError for a model without EnhanceNet."""
+        super().__init__(bundle)
+        enhancenet = modules_of(bundle)["enhancenet"]
+
+        def run(
+            variables: Any, labels: np.ndarray, picture: np.ndarray, strength: np.float32
+        ) -> np.ndarray:
+            with torch.inference_mode():
+                told = torch.tensor([float(strength)])
+                return _pixels(enhancenet(_batch(labels), _network(picture), told))
+
+        self._run = run
 
 
 def _batch(array: np.ndarray) -> torch.Tensor:

@@ -1,13 +1,15 @@
-"""Encoder, decoder and SegNet as StableHLO programs with their weights in them, for CPU, CUDA and TPU.
+"""Encoder, decoder, SegNet and EnhanceNet as StableHLO programs with their weights in them, for CPU, CUDA and TPU.
 
 A file is what `jax.export` serializes: `jax.export.deserialize(data).call(...)` runs it without this package, and its
-`mlir_module()` is the StableHLO text. Arrays are those of `dsslic_jax/models`: labels int32 [B, H, W]; picture, compact
-and x' float32 [B, H, W, 3] in [-1, 1]. SegNet's program makes the scores alone, float32 [B, H/8, W/8, K].
+`mlir_module()` is the StableHLO text. Arrays are as in `dsslic_jax/models`: labels int32 [B, H, W]; picture, compact,
+x' and decoded float32 [B, H, W, 3] in [-1, 1]; strength float32 [B]. SegNet's program makes the scores alone, float32
+[B, H/8, W/8, K].
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.enhancenet import SCALE, build_enhancenet
 from dsslic_jax.models.segnet import SIZE_MULTIPLE, build_segnet
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -29,6 +32,7 @@ class _Program(NamedTuple):
     run: Callable[..., jax.Array]
     sizes: Sizes
     has_labels: bool = True
+    has_strength: bool = False
     reduced: int = 1  # how much smaller than the picture the other input is, a side
 
 
@@ -39,7 +43,7 @@ def to_stablehlo(
 
     Args:
       bundle: the model.
-      network: "encoder", "decoder" or "segnet"; the model must have it.
+      network: "encoder", "decoder", "segnet" or "enhancenet"; the model must have it.
       path: the file.
       size: None makes one program for batches of any size.
 
@@ -53,6 +57,8 @@ def to_stablehlo(
     inputs = [jax.ShapeDtypeStruct((batch, *small, 3), jnp.float32)]
     if program.has_labels:
         inputs.insert(0, jax.ShapeDtypeStruct((batch, height, width), jnp.int32))
+    if program.has_strength:
+        inputs.append(jax.ShapeDtypeStruct((batch,), jnp.float32))
     exported = export.export(jax.jit(program.run), platforms=PLATFORMS)(*inputs)
     write_atomically(path, bytes(exported.serialize()))
 
@@ -81,6 +87,10 @@ def _program(bundle: Bundle, network: str) -> _Program:
             return segnet.apply(segnet_variables, picture).logits
 
         return _Program(segment, Sizes(SIZE_MULTIPLE, SIZE_MULTIPLE), has_labels=False)
+    if network == "enhancenet":
+        assert bundle.enhancenet is not None
+        enhance = partial(build_enhancenet(bundle.enhancenet).apply, bundle.tree("enhancenet"))
+        return _Program(enhance, Sizes(SCALE, SCALE), has_strength=True)
     assert bundle.model is not None
     model, variables = build_coarse_model(bundle.model), bundle.coarse_variables()
 
@@ -91,5 +101,6 @@ def _program(bundle: Bundle, network: str) -> _Program:
         return model.apply(variables, labels, compact, method="predict").coarse
 
     if network == "encoder":
-        return _Program(encode, Sizes(model.alpha, 4 * model.alpha))
+        least = model.alpha if model.compact == "mean" else 4 * model.alpha
+        return _Program(encode, Sizes(model.alpha, least))
     return _Program(decode, Sizes(model.size_multiple, model.min_size), reduced=model.alpha)

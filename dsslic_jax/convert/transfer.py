@@ -14,6 +14,7 @@ from dsslic_jax.convert import module, reference, resnets, rules
 from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
 from dsslic_jax.convert.ours import (
     SETTINGS,
+    TOLD_BY,
     TOLD_BY_ARRAYS,
     drawn,
     require_known,
@@ -59,16 +60,21 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
 
     Raises ModelError listing the arrays that do not fit the model's settings, or for which the layout has no name.
     """
-    coarse = model.bundle.model
-    if model.bundle.enhancenet or (coarse and coarse_networks(coarse) != COARSE_NETWORKS):
-        raise ModelError(
-            "EnhanceNet, and models without CompNet or FineNet, have no form in PyTorch yet"
-        )
     arrays = {**model.bundle.weights, **model.training}
+    needed = {*model.bundle.parts} - {"coarse"}
+    unknown: set[str] = set()
+    if model.bundle.model is not None:
+        needed |= {*coarse_networks(model.bundle.model)}
+        unknown = {*COARSE_NETWORKS} - needed
+    if layout == "reference" and (unknown or "enhancenet" in needed):
+        raise ModelError(
+            "the authors' program has no EnhanceNet and always CompNet and FineNet: take layout module"
+        )
     pairs: list[Pair] = []
     shapes: dict[str, tuple[int, ...]] = {STEP: ()}
     for naming in LAYOUTS[layout]:
-        if any(name.startswith(f"{naming.network}/") for name in arrays):
+        there = any(name.startswith(f"{naming.network}/") for name in arrays)
+        if naming.network in needed or (there and naming.network not in unknown):
             settings = _settings_of(naming.network, model)
             wanted = shapes_of(naming.network, settings)
             pairs += rules.pair(wanted, naming.table(settings))
@@ -99,7 +105,7 @@ def discriminator_settings(training: Arrays) -> dict[str, Any]:
 def _settings_of(network: str, model: Portable) -> Mapping[str, Any]:
     if network == "discriminator":
         return discriminator_settings(model.training)
-    settings = model.bundle.segnet if network == "segnet" else model.bundle.model
+    settings = model.bundle.parts.get("coarse" if network in COARSE_NETWORKS else network)
     if settings is None:
         raise ModelError(f"the model has arrays of {network}, but no settings of it")
     return settings
@@ -131,14 +137,16 @@ def from_state_dict(
     classes: ClassTable,
     model: Mapping[str, Any] | None = None,
     segnet: Mapping[str, Any] | None = None,
+    enhancenet: Mapping[str, Any] | None = None,
 ) -> Portable:
     """The model that a state dict holds, in whatever layout; widths, blocks and classes are read off the shapes.
 
     Args:
       arrays: by key.
       classes: the table that labels follow.
-      model: settings of the coarse model that shapes do not tell, instead of the layout's own.
-      segnet: likewise of SegNet.
+      model: settings of the coarse model that shapes do not tell, instead of the layout's own; where they have
+        neither CompNet nor FineNet, or one of them, no more is needed.
+      segnet, enhancenet: likewise of those.
 
     Raises:
       ModelError: no network is known by these keys, they follow another class table, or listing every key that is
@@ -147,7 +155,8 @@ def from_state_dict(
     """
     shapes = {key: array.shape for key, array in arrays.items()}
     found = [read(naming, shapes, classes) for naming in _find(arrays)]
-    settings = _settings(found, classes, {"coarse": model or {}, "segnet": segnet or {}})
+    chosen = {"coarse": model, "segnet": segnet, "enhancenet": enhancenet}
+    settings = _settings(found, classes, {part: own or {} for part, own in chosen.items()})
     pairs: list[Pair] = []
     ours: dict[str, tuple[int, ...]] = {STEP: ()}
     for naming, counts, told in found:
@@ -170,9 +179,6 @@ def _find(arrays: Arrays) -> list[Naming]:
     if not found:
         layouts = ", ".join(dict.fromkeys(naming.layout for naming in NAMINGS))
         raise ModelError(f"no network is known by these keys; layouts known: {layouts}")
-    coarse = [naming for network, naming in found.items() if network in COARSE_NETWORKS]
-    if len(coarse) == 1 and coarse[0].whole:
-        raise ModelError(f"there is only one of {' and '.join(COARSE_NETWORKS)}: both are needed")
     if [*found] == ["discriminator"]:
         raise ModelError("a discriminator alone is no model: compnet and finenet are needed")
     return [*found.values()]
@@ -183,26 +189,52 @@ def _settings(
     classes: ClassTable,
     chosen: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """The settings of each network; CompNet and FineNet share theirs."""
+    """The settings of each network; CompNet and FineNet share theirs.
+
+    Raises ModelError where CompNet or FineNet is missing though they need it, or the class table does not fit.
+    """
+    found = [*found]
+    coarse = _coarse_networks_of(found)
+    absent = {name for network in {*COARSE_NETWORKS} - coarse for name in TOLD_BY[network]}
+    told_by_arrays = {*TOLD_BY_ARRAYS} - absent
     settings: dict[str, dict[str, Any]] = {}
+
+    def begin(part: str, implied: Mapping[str, Any]) -> None:
+        own = {k: v for k, v in chosen.get(part, {}).items() if k not in told_by_arrays}
+        settings[part] = {**SETTINGS[part], "classes": classes.num_classes, **implied, **own}
+        require_known(part, settings[part])
+
+    if not coarse and chosen["coarse"].get("finenet_width") == 0:
+        begin("coarse", {})  # without networks
     for naming, counts, told in found:
         part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
         if part not in settings:
-            own = {k: v for k, v in chosen.get(part, {}).items() if k not in TOLD_BY_ARRAYS}
-            settings[part] = {**SETTINGS[part], "classes": classes.num_classes}
-            settings[part] |= {**naming.implied, **own}
-            require_known(part, settings[part])
+            begin(part, naming.implied)
         settings[part] |= counts
         if told and settings[part]["classes"] < classes.num_classes:
             raise ModelError(
                 f"{naming.network} is for {settings[part]['classes']} classes, the table "
                 f"{classes.name!r} has {classes.num_classes}: name the right one with --classes"
             )
+    needed = {*coarse_networks(settings["coarse"])} if "coarse" in settings else coarse
+    if coarse != needed:
+        network = min(coarse ^ needed)
+        problem = (
+            "no arrays of it" if network in needed else "arrays of it, and settings without it"
+        )
+        raise ModelError(f"{network}: there are {problem}")
     settings = {
         part: {key: value for key, value in of_part.items() if key not in FOR_TABLES}
         for part, of_part in settings.items()
     }
     return settings | dict.fromkeys(COARSE_NETWORKS, settings.get("coarse", {}))
+
+
+def _coarse_networks_of(found: Iterable[Found]) -> set[str]:
+    """Which of CompNet and FineNet the model will have: with one from a file that never has the other, both."""
+    namings = [naming for naming, _, _ in found if naming.network in COARSE_NETWORKS]
+    drawn_too = not all(naming.whole for naming in namings)
+    return {*COARSE_NETWORKS} if drawn_too else {naming.network for naming in namings}
 
 
 def _portable(
@@ -218,20 +250,21 @@ def _portable(
     for naming, _, _ in found:
         if naming.network == "discriminator":
             continue
-        part = "segnet" if naming.network == "segnet" else "coarse"
+        part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
         provenance[part] = {"converted_from": naming.layout}
         if not naming.whole:
             made: dict[str, np.ndarray] = {}
-            for network in ("segnet",) if part == "segnet" else COARSE_NETWORKS:
+            for network in COARSE_NETWORKS if part == "coarse" else (part,):
                 made |= drawn(network, settings[network])
             added = made.keys() - weights.keys()
             weights |= {name: made[name] for name in added}
             provenance[part]["drawn"] = sorted({rules.module_of(name) for name in added})
-    networks = (*COARSE_NETWORKS, "segnet")
+    networks = (*COARSE_NETWORKS, "segnet", "enhancenet")
     bundle = Bundle(
         classes=classes,
         model=settings.get("coarse"),
         segnet=settings.get("segnet"),
+        enhancenet=settings.get("enhancenet"),
         coding={},
         provenance=provenance,
         weights={n: w for n, w in weights.items() if n.partition("/")[0] in networks},

@@ -17,15 +17,15 @@ from dsslic_jax.models.convolution import depth_to_space, space_to_depth
 from dsslic_jax.models.layers import Conv, Dtype
 
 SCALE = 2  # pixels a side in one position
-_AROUND = 2  # positions on each side that a local mean is taken over
+AROUND = 2  # positions on each side that a local mean is taken over
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
-_MIDDLE_STRENGTH, _MIDDLE_ERROR, _DOUBLING = 120.0, 0.04, 24.0
+MIDDLE_STRENGTH, MIDDLE_ERROR, DOUBLING = 120.0, 0.04, 24.0
 CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
 
 
 def typical_error(strength: jax.Array) -> jax.Array:
     """About the root mean square error, on the scale where pixels are in [-1, 1], of pictures coded so coarsely."""
-    return _MIDDLE_ERROR * jnp.exp2((strength - _MIDDLE_STRENGTH) / _DOUBLING)
+    return MIDDLE_ERROR * jnp.exp2((strength - MIDDLE_STRENGTH) / DOUBLING)
 
 
 class EnhanceNet(nn.Module):
@@ -62,7 +62,7 @@ class EnhanceNet(nn.Module):
 
     def _told(self, strength: jax.Array) -> jax.Array:
         """What each block is told of the strength: [B, blocks, 2, 1, 1, width], 0 as training begins."""
-        place = (strength / _MIDDLE_STRENGTH - 1.0)[:, None, None, None]
+        place = (strength / MIDDLE_STRENGTH - 1.0)[:, None, None, None]
         hidden = nn.relu(Conv(self.width, 1, name="strength_in")(place))
         told = Conv(2 * self.blocks * self.width, 1, name="strength_out")(hidden)
         return told.reshape(-1, self.blocks, 2, 1, 1, self.width).astype(self.dtype)
@@ -75,7 +75,7 @@ class EnhanceNet(nn.Module):
     @property
     def radius(self) -> int:
         """Pixels around it that a pixel of the result depends on."""
-        return SCALE * (2 * self.blocks + 2 + _AROUND) + SCALE - 1
+        return SCALE * (2 * self.blocks + 2 + AROUND) + SCALE - 1
 
 
 def _detail(picture: jax.Array, size: jax.Array) -> jax.Array:
@@ -84,9 +84,9 @@ def _detail(picture: jax.Array, size: jax.Array) -> jax.Array:
     Errors of coding are seen at one scale so, whatever the strength; the picture itself would drown them.
     """
     means = nn.avg_pool(picture, (SCALE, SCALE), (SCALE, SCALE))
-    sides = (_AROUND, _AROUND)
+    sides = (AROUND, AROUND)
     means = jnp.pad(means, ((0, 0), sides, sides, (0, 0)), mode="edge")
-    around = nn.avg_pool(means, (2 * _AROUND + 1, 2 * _AROUND + 1))
+    around = nn.avg_pool(means, (2 * AROUND + 1, 2 * AROUND + 1))
     for axis in (1, 2):
         around = jnp.repeat(around, SCALE, axis)
     return jnp.arcsinh((picture - around) / size)

@@ -10,6 +10,7 @@ from dsslic_jax.bundle import Bundle
 from dsslic_jax.classes import class_table
 from dsslic_jax.convert.ours import SETTINGS, drawn
 from dsslic_jax.convert.rules import Arrays
+from dsslic_jax.models.coarse import coarse_networks
 
 TABLE = class_table("camvid")
 CLASSES = TABLE.num_classes
@@ -26,27 +27,40 @@ def segnet_settings(**chosen: Any) -> dict[str, Any]:
     return {**SETTINGS["segnet"], **sizes, "auxiliary_width": 4, **chosen}
 
 
+def enhancenet_settings(**chosen: Any) -> dict[str, Any]:
+    sizes = {"classes": CLASSES, "width": 6, "blocks": 2, "label_width": 3}
+    return {**SETTINGS["enhancenet"], **sizes, **chosen}
+
+
 def weights(network: str, settings: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray]:
-    """Random arrays, biases and statistics too, so that none can be left out unnoticed; variances stay positive."""
+    """Random arrays, biases, statistics and what is drawn as 0 too, so that none can be left out unnoticed.
+
+    Variances stay positive.
+    """
     rng = np.random.default_rng(seed)
     return {
         name: array + (0.2 * rng.uniform(0.1, 1.0, array.shape)).astype(np.float32)
-        if name.rpartition("/")[2] != "kernel"
+        if name.rpartition("/")[2] != "kernel" or not array.any()
         else array
         for name, array in drawn(network, settings).items()
     }
 
 
 def make_bundle(
-    coarse: dict[str, Any] | None = None, segnet: dict[str, Any] | None = None
+    coarse: dict[str, Any] | None = None,
+    segnet: dict[str, Any] | None = None,
+    enhancenet: dict[str, Any] | None = None,
 ) -> Bundle:
     """A model of these parts; None leaves a part out."""
     arrays: dict[str, np.ndarray] = {}
     if coarse is not None:
-        arrays |= weights("compnet", coarse) | weights("finenet", coarse)
+        for network in coarse_networks(coarse):
+            arrays |= weights(network, coarse)
     if segnet is not None:
         arrays |= weights("segnet", segnet)
-    return Bundle(TABLE, coarse, segnet, {}, {}, arrays)
+    if enhancenet is not None:
+        arrays |= weights("enhancenet", enhancenet)
+    return Bundle(TABLE, coarse, segnet, {}, {}, arrays, enhancenet)
 
 
 def inputs(height: int, width: int, batch: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
 from dsslic_jax.bundle import Bundle
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.known_models import model_directory
 from dsslic_jax.train import loop
 from dsslic_jax.train.portable import start_from, training_arrays
 from dsslic_jax.train.settings import resolve
@@ -46,6 +47,15 @@ def test_a_model_there_and_back_is_the_same_model(
     for part, known in loaded.provenance.items():
         assert known.pop("converted_from") and known.pop("terms") == "unknown"
         assert known == tiny_bundle.provenance[part]
+
+
+@pytest.mark.parametrize("name", ["natural", "natural_poster"])
+def test_bundled_models_come_back(name: str, tmp_path: Path) -> None:
+    assert run("to-torch", name, tmp_path / "weights.safetensors") == 0
+    assert run("from-torch", tmp_path / "weights.safetensors", tmp_path / "back") == 0
+    ours, back = bundles.load(model_directory(name)), bundles.load(tmp_path / "back")
+    assert back.fingerprints == ours.fingerprints and back.parts.keys() == ours.parts.keys()
+    assert back.provenance["segnet"]["terms"] == ours.provenance["segnet"]["terms"]
 
 
 def test_the_authors_three_files_become_a_model(

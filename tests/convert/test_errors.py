@@ -63,7 +63,7 @@ def test_any_single_key_missing_is_named_and_nothing_else(state_dict: Arrays) ->
 def test_a_network_without_what_it_needs_is_refused(state_dict: Arrays) -> None:
     assert "no network is known by these keys" in refusal({"a.b": np.zeros(1)})
     for wanted, pattern in (
-        (("G.", "finenet."), "only one of compnet and finenet"),
+        (("G.", "finenet."), "compnet: there are no arrays of it"),
         (("D.", "discriminator."), "a discriminator alone is no model"),
     ):
         some = {k: a for k, a in state_dict.items() if k.startswith(wanted)}
@@ -187,12 +187,20 @@ def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() ->
         to_state_dict(Portable(replace(bundle, weights=stray), {}), "module")
 
 
-def test_parts_that_have_no_form_in_pytorch_are_told() -> None:
-    whole = models.make_bundle(models.coarse_settings(), None)
-    assert whole.model is not None
+def test_parts_that_a_layout_does_not_have_are_told() -> None:
+    coarse, enhancenet = models.coarse_settings(), models.enhancenet_settings()
     for bundle in (
-        replace(whole, enhancenet={"width": 4}),
-        replace(whole, model={**whole.model, "finenet_width": 0}),
+        models.make_bundle(coarse, enhancenet=enhancenet),
+        models.make_bundle({**coarse, "finenet_width": 0}),
     ):
-        with pytest.raises(ModelError, match="no form in PyTorch"):
-            to_state_dict(Portable(bundle, {}), "module")
+        with pytest.raises(ModelError, match="take layout module"):
+            to_state_dict(Portable(bundle, {}), "reference")
+
+
+@pytest.mark.parametrize(("width", "problem"), [(0, "not known"), (6, "missing")])
+def test_models_whose_settings_and_arrays_disagree_are_refused(width: int, problem: str) -> None:
+    coarse = models.coarse_settings()
+    weights = models.make_bundle({**coarse, "finenet_width": 6 - width}).weights
+    bundle = replace(models.make_bundle({**coarse, "finenet_width": width}), weights=weights)
+    with pytest.raises(ModelError, match=f"{problem}: finenet/"):
+        to_state_dict(Portable(bundle, {}), "module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,30 @@ def test_a_stream_of_jax_decodes_through_pytorch_to_the_same_picture(
     assert np.abs(back.compact.astype(int) - expected.compact).max() <= 1
 
 
+def test_enhanced_streams_decode_through_pytorch(torch: Any) -> None:
+    from dsslic_jax.convert.predictor import TorchEnhancer, TorchPredictor
+
+    coding = {"residual": "centred", "residual_bits": 10, "prediction_gain": 0.0}
+    coarse = models.coarse_settings(compact="mean", finenet_width=0)
+    bundle = models.make_bundle(coarse, enhancenet=models.enhancenet_settings())
+    bundle = replace(bundle, coding={**coding, "codecs": "embedded", "quality": 10.0})
+    picture = smooth_picture(45, 70)
+    labels = np.zeros(picture.shape[:2], np.uint8)
+    always = Codec(bundle, enhancer=lambda decoded, labels, strength: picture)  # so that it is used
+    stream = always.encode(picture, labels)
+    theirs = Codec(bundle, predictor=TorchPredictor(bundle), enhancer=TorchEnhancer(bundle))
+    expected, decoded = Codec(bundle).decode(stream).picture, theirs.decode(stream).picture
+    assert np.abs(decoded.astype(int) - expected).max() <= 1
+    assert (decoded != always.decode(stream).picture).any()
+
+
 @pytest.fixture(scope="module")
 def modules(torch: Any) -> Any:
     from dsslic_jax.convert.loading import modules_of
 
     coarse = models.coarse_settings(colour="ycbcr", finenet_downs=4, finenet_blocks=1)
-    return modules_of(models.make_bundle(coarse, models.segnet_settings()))
+    parts = models.segnet_settings(), models.enhancenet_settings()
+    return modules_of(models.make_bundle(coarse, *parts))
 
 
 def some_inputs(torch: Any, part: str, batch: int, height: int, width: int) -> list[Any]:
@@ -52,11 +71,14 @@ def some_inputs(torch: Any, part: str, batch: int, height: int, width: int) -> l
     if part == "decoder":
         picture = picture[:, ::8, ::8]
     picture = torch.from_numpy(np.ascontiguousarray(picture.transpose(0, 3, 1, 2)))
-    return [picture] if part == "segnet" else [torch.from_numpy(labels).long(), picture]
+    if part == "segnet":
+        return [picture]
+    strength = [torch.linspace(90, 150, batch)] if part == "enhancenet" else []
+    return [torch.from_numpy(labels).long(), picture, *strength]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("part", ["encoder", "decoder", "segnet"])
+@pytest.mark.parametrize("part", ["encoder", "decoder", "segnet", "enhancenet"])
 def test_torchscript_runs_other_sizes_than_it_was_made_with(
     torch: Any, modules: Any, part: str, tmp_path: Path
 ) -> None:
@@ -79,6 +101,7 @@ def test_torchscript_runs_other_sizes_than_it_was_made_with(
         ("encoder", None, [(1, 32, 40), (3, 72, 56)]),
         ("decoder", None, [(1, 32, 48), (3, 80, 64)]),
         ("segnet", (48, 64), [(1, 48, 64)]),
+        ("enhancenet", None, [(1, 32, 46), (3, 80, 64)]),
     ],
 )
 def test_onnx_files_agree_when_onnxruntime_runs_them(

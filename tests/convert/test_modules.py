@@ -11,8 +11,10 @@ import pytest
 
 from dsslic_jax.bundle import nest
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
+from dsslic_jax.errors import ConfigError, ModelError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.discriminator import MultiScaleDiscriminator
+from dsslic_jax.models.enhancenet import build_enhancenet
 from dsslic_jax.models.segnet import build_segnet
 from tests.convert import models
 from tests.convert.models import apart
@@ -22,6 +24,9 @@ COARSE = [
     ({"norm": "group", "colour": "ycbcr"}, (40, 72)),
     ({"norm": "batch", "compact": "average", "upsampling": "bilinear_corners"}, (72, 40)),
     ({"norm": "none", "alpha": 16, "finenet_downs": 4}, (80, 112)),
+    ({"compact": "mean", "alpha": 32, "colour": "ycbcr", "finenet_width": 0}, (64, 32)),
+    ({"compact": "mean"}, (40, 32)),
+    ({"finenet_width": 0}, (40, 32)),
 ]
 SEGNET = [
     ({"norm": "batch"}, (64, 64)),
@@ -80,6 +85,47 @@ def test_segnet_agrees(torch: Any, chosen: dict[str, Any], size: Any) -> None:
         logits, auxiliary = modules_of(bundle)["segnet"](nchw(torch, picture))
     assert apart(ours.logits, logits) < 1e-5
     assert apart(ours.auxiliary, auxiliary) < 1e-5
+
+
+def test_enhancenet_agrees(torch: Any) -> None:
+    from dsslic_jax.convert.loading import modules_of
+
+    bundle = models.make_bundle(enhancenet=models.enhancenet_settings())
+    labels, decoded = models.inputs(24, 38)
+    strength = np.array([90.0, 160.0], np.float32)
+    apply = jax.jit(build_enhancenet(bundle.enhancenet).apply)
+    ours = apply(bundle.tree("enhancenet"), labels, decoded, strength)
+    assert np.abs(ours - decoded).max() > 0.05  # it changes something
+    theirs = modules_of(bundle)["enhancenet"]
+    with torch.no_grad():
+        given = torch.from_numpy(labels), nchw(torch, decoded), torch.from_numpy(strength)
+        assert apart(ours, theirs(*given)) < 1e-5
+
+
+BEST = {"alpha": 64, "compact": "mean", "colour": "ycbcr", "finenet_width": 0}
+
+
+@pytest.mark.parametrize("chosen", [BEST, {"compact": "mean"}, {"finenet_width": 0, "alpha": 16}])
+def test_models_without_compnet_or_finenet_come_back_by_their_settings(
+    chosen: dict[str, Any],
+) -> None:
+    coarse = models.coarse_settings(**chosen)
+    bundle = models.make_bundle(coarse, enhancenet=models.enhancenet_settings())
+    arrays = to_state_dict(Portable(bundle, {}), "module")
+    back = from_state_dict(arrays, models.TABLE, bundle.model).bundle
+    assert models.same_arrays(back.weights, bundle.weights)
+    assert back.model == coarse and back.enhancenet == bundle.enhancenet
+    assert back.fingerprints == bundle.fingerprints
+
+
+def test_arrays_that_the_settings_have_no_place_for_are_refused() -> None:
+    arrays = to_state_dict(Portable(models.make_bundle(models.coarse_settings()), {}), "module")
+    with pytest.raises(ModelError, match="compnet: there are arrays of it, and settings without"):
+        from_state_dict(arrays, models.TABLE, {"compact": "mean"})
+    with pytest.raises(ConfigError, match="alpha must be one of"):
+        settings = models.coarse_settings(**{**BEST, "alpha": 7})
+        enhancenet = models.make_bundle(enhancenet=models.enhancenet_settings())
+        from_state_dict(to_state_dict(Portable(enhancenet, {}), "module"), models.TABLE, settings)
 
 
 @pytest.mark.parametrize(

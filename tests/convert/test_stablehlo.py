@@ -14,6 +14,7 @@ from dsslic_jax.bundle import Bundle
 from dsslic_jax.convert.stablehlo import to_stablehlo
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.enhancenet import build_enhancenet
 from dsslic_jax.models.segnet import build_segnet
 from tests.convert import models
 
@@ -27,7 +28,7 @@ MODELS = {
 @pytest.fixture(scope="module", params=[*MODELS])
 def bundle(request: pytest.FixtureRequest) -> Bundle:
     coarse = models.coarse_settings(finenet_blocks=1, **MODELS[request.param])
-    return models.make_bundle(coarse, models.segnet_settings())
+    return models.make_bundle(coarse, models.segnet_settings(), models.enhancenet_settings())
 
 
 def exported(bundle: Bundle, network: str, folder: Path, size: Any = None) -> export.Exported:
@@ -39,6 +40,8 @@ def inputs(network: str, batch: int, height: int, width: int) -> list[np.ndarray
     labels, picture = models.inputs(height, width, batch)
     if network == "segnet":
         return [picture]
+    if network == "enhancenet":
+        return [labels, picture, np.linspace(90, 150, batch, dtype=np.float32)]
     return [labels, picture[:, ::8, ::8] if network == "decoder" else picture]
 
 
@@ -46,6 +49,9 @@ def of_jax(bundle: Bundle, network: str, arrays: list[np.ndarray]) -> np.ndarray
     if network == "segnet":
         model = build_segnet(bundle.segnet)
         return np.asarray(jax.jit(model.apply)(bundle.tree("segnet"), *arrays).logits)
+    if network == "enhancenet":
+        enhance = jax.jit(build_enhancenet(bundle.enhancenet).apply)
+        return np.asarray(enhance(bundle.tree("enhancenet"), *arrays))
     model = build_coarse_model(bundle.model)
     method = {"encoder": "compress", "decoder": "predict"}[network]
     apply = jax.jit(lambda variables, *a: model.apply(variables, *a, method=method))
@@ -58,7 +64,7 @@ def assert_agree(made: Any, expected: np.ndarray) -> None:
     assert np.abs(made - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("network", ["encoder", "decoder"])
+@pytest.mark.parametrize("network", ["encoder", "decoder", "enhancenet"])
 def test_one_program_takes_batches_of_any_size(
     bundle: Bundle, network: str, tmp_path: Path
 ) -> None:

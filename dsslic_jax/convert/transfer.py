@@ -62,11 +62,11 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
     """
     arrays = {**model.bundle.weights, **model.training}
     needed = {*model.bundle.parts} - {"coarse"}
-    unknown: set[str] = set()
+    absent: set[str] = set()
     if model.bundle.model is not None:
         needed |= {*coarse_networks(model.bundle.model)}
-        unknown = {*COARSE_NETWORKS} - needed
-    if layout == "reference" and (unknown or "enhancenet" in needed):
+        absent = {*COARSE_NETWORKS} - needed
+    if layout == "reference" and (absent or "enhancenet" in needed):
         raise ModelError(
             "the authors' program has no EnhanceNet and always CompNet and FineNet: take layout module"
         )
@@ -74,7 +74,7 @@ def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
     shapes: dict[str, tuple[int, ...]] = {STEP: ()}
     for naming in LAYOUTS[layout]:
         there = any(name.startswith(f"{naming.network}/") for name in arrays)
-        if naming.network in needed or (there and naming.network not in unknown):
+        if naming.network in needed or (there and naming.network not in absent):
             settings = _settings_of(naming.network, model)
             wanted = shapes_of(naming.network, settings)
             pairs += rules.pair(wanted, naming.table(settings))
@@ -144,8 +144,8 @@ def from_state_dict(
     Args:
       arrays: by key.
       classes: the table that labels follow.
-      model: settings of the coarse model that shapes do not tell, instead of the layout's own; where they have
-        neither CompNet nor FineNet, or one of them, no more is needed.
+      model: settings of the coarse model that shapes do not tell, instead of the layout's own. Where these are
+        without CompNet or FineNet, arrays of it must not be there; else they must.
       segnet, enhancenet: likewise of those.
 
     Raises:

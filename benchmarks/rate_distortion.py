@@ -98,6 +98,9 @@ def _tried() -> Iterator[tuple[str, Variant]]:
     yield "best, labels by cost", Variant(coding={"labels": "auto"})
     for scale in (1, 8, 16):
         yield f"best, a label for {scale}x{scale}", Variant(coding={"label_scale": scale})
+    for scale in (1, 32):
+        coding = {"label_scale": scale, "label_loss": 0.01}
+        yield f"best, a label for {scale}x{scale}, simplified by 1 %", Variant(coding=coding)
     yield "plain", Variant(coding=PLAIN)
     for gain in (0.25, 0.5, 1.0):
         yield f"plain, gain {gain:g}", Variant(coding={**PLAIN, "prediction_gain": gain})

@@ -21,6 +21,7 @@ from dsslic_jax.convert.segnet_module import SegNet
 from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
+from dsslic_jax.models.compnet import min_size
 from dsslic_jax.models.enhancenet import SCALE
 from dsslic_jax.models.segnet import SIZE_MULTIPLE
 
@@ -62,9 +63,7 @@ def _sizes(network: Network) -> Sizes:
     if isinstance(network, EnhanceNet):
         return Sizes(SCALE, SCALE)
     if isinstance(network, Encoder):
-        return Sizes(
-            network.alpha, network.alpha if network.compact == "mean" else 4 * network.alpha
-        )
+        return Sizes(network.alpha, min_size(network.alpha, network.compact))
     return Sizes(network.multiple, max(4 * network.alpha, 2 * network.multiple))
 
 

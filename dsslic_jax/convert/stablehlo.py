@@ -22,6 +22,7 @@ from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.files import write_atomically
 from dsslic_jax.models.coarse import build_coarse_model
+from dsslic_jax.models.compnet import min_size
 from dsslic_jax.models.enhancenet import SCALE, build_enhancenet
 from dsslic_jax.models.segnet import SIZE_MULTIPLE, build_segnet
 
@@ -101,6 +102,5 @@ def _program(bundle: Bundle, network: str) -> _Program:
         return model.apply(variables, labels, compact, method="predict").coarse
 
     if network == "encoder":
-        least = model.alpha if model.compact == "mean" else 4 * model.alpha
-        return _Program(encode, Sizes(model.alpha, least))
+        return _Program(encode, Sizes(model.alpha, min_size(model.alpha, model.compact)))
     return _Program(decode, Sizes(model.size_multiple, model.min_size), reduced=model.alpha)

@@ -115,7 +115,7 @@ class CoarseModel(nn.Module):
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
         return max(
-            self.alpha if self.compact == "mean" else 4 * self.alpha,
+            compnet.min_size(self.alpha, self.compact),
             2 * 2**self.finenet_downs if self.finenet_width else 1,
         )
 

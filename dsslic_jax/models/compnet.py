@@ -22,6 +22,11 @@ def rows_seen(row: int, alpha: int) -> tuple[int, int]:
     return first - 3, last + 3  # stem
 
 
+def min_size(alpha: int, compact: str) -> int:
+    """Smallest height and width that c is made of: reflection before the head takes four rows of c, "mean" has none."""
+    return alpha if compact == "mean" else 4 * alpha
+
+
 def block_average(picture: jax.Array, alpha: int) -> jax.Array:
     """[B, H, W, C] -> float32 [B, H/alpha, W/alpha, C]: the mean of each alpha x alpha block."""
     blocks = (alpha, alpha)

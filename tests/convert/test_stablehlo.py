@@ -75,6 +75,16 @@ def test_one_program_takes_batches_of_any_size(
         assert_agree(program.call(*arrays), of_jax(bundle, network, arrays))
 
 
+@pytest.mark.parametrize("network", ["encoder", "decoder"])
+def test_models_without_networks_are_programs_of_small_pictures_too(
+    network: str, tmp_path: Path
+) -> None:
+    bundle = models.make_bundle(models.coarse_settings(compact="mean", finenet_width=0))
+    arrays = inputs(network, 2, 8, 24)
+    made = exported(bundle, network, tmp_path).call(*arrays)
+    assert_agree(made, of_jax(bundle, network, arrays))
+
+
 @pytest.mark.parametrize("network", ["encoder", "decoder", "segnet"])
 def test_a_program_of_one_size_takes_no_other(network: str, tmp_path: Path) -> None:
     coarse = models.coarse_settings(finenet_blocks=1)

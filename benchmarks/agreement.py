@@ -59,7 +59,7 @@ def _process(
 
 def _work(options: argparse.Namespace) -> None:
     """Encodes or decodes every picture, leaving the stream, x' and the decoded picture in the folder."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     import dataclasses
@@ -67,9 +67,9 @@ def _work(options: argparse.Namespace) -> None:
     import jax
     import numpy as np
 
-    from dsslic_jax import bundle
+    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.data.pictures import read_picture
+    from dsslic_jax.pictures.reading import read_picture
 
     model = bundle.load(options.model)
     codecs = [Codec(model, precision=options.precision, device=d) for d in jax.local_devices()]
@@ -88,8 +88,8 @@ def _work(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace, folder: Path) -> tuple[int, float, float, float]:
     import numpy as np
 
-    from dsslic_jax.data.pictures import read_picture
     from dsslic_jax.metrics import psnr_rgb_db
+    from dsslic_jax.pictures.reading import read_picture
 
     largest, differ, samples, changes_db = 0, 0, 0, []
     for path in sorted(Path(options.images).glob("*.png")):

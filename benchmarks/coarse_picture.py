@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dsslic_jax import runtime
-from dsslic_jax.evaluate.means import csv_bytes
-from dsslic_jax.files import write_atomically
-from dsslic_jax.known_models import model_directory
+from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.evaluate.tables.means import csv_bytes
 from dsslic_jax.metrics import psnr_rgb_db
+from dsslic_jax.system import runtime
+from dsslic_jax.system.files import write_atomically
 
 
 def main() -> None:
@@ -37,10 +37,10 @@ def main() -> None:
 
 def measured(paths: list[Path], model: Path) -> list[dict[str, object]]:
     """The mean PSNR of each way to a coarse picture, with SegNet's labels and without any."""
-    from dsslic_jax.bundle import load
+    from dsslic_jax.bundle.directory import load
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.codec.jxl import Jxl
-    from dsslic_jax.data.pictures import read_picture
+    from dsslic_jax.codec.coders.jxl import Jxl
+    from dsslic_jax.pictures.reading import read_picture
 
     codec = Codec(load(model))
     assert codec.bundle.model is not None and codec.bundle.model["colour"] == "rgb"

@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dsslic_jax.known_models import model_directory
+from dsslic_jax.bundle.known import model_directory
 
 
 def main() -> None:
@@ -61,8 +61,8 @@ def seams(original: Path, decoded: Path) -> tuple[float, float]:
     """Mean change of the error from row to row at borders of tiles over that at other borders of 64; of columns too."""
     import numpy as np
 
-    from dsslic_jax.codec.residual import LOG2_TILE
-    from dsslic_jax.data.pictures import read_picture
+    from dsslic_jax.codec.layers.residual import LOG2_TILE
+    from dsslic_jax.pictures.reading import read_picture
 
     a, b = read_picture(original), read_picture(decoded)
     ratios = []
@@ -82,7 +82,7 @@ def _picture(options: argparse.Namespace, folder: Path) -> Path:
     import numpy as np
     from PIL import Image
 
-    from dsslic_jax.data.pictures import read_picture
+    from dsslic_jax.pictures.reading import read_picture
 
     tile = read_picture(Path(options.picture))
     height = round((options.megapixels * 1e6 / 1.5) ** 0.5)
@@ -103,15 +103,15 @@ def _process(options: argparse.Namespace, worker: str, source: Path, folder: Pat
 
 
 def _work(options: argparse.Namespace) -> None:
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     import resource
 
-    from dsslic_jax import bundle
+    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.files import write_atomically
     from dsslic_jax.pictures.files import read_source, write_picture
+    from dsslic_jax.system.files import write_atomically
 
     phases = Phases()
     codec = Codec(bundle.load(options.model), progress=phases)

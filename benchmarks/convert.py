@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 runtime.prepare()
 
@@ -26,12 +26,12 @@ import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 from safetensors.numpy import load, save  # noqa: E402
 
-from dsslic_jax.bundle import Bundle, nest  # noqa: E402
-from dsslic_jax.classes import class_table  # noqa: E402
-from dsslic_jax.convert.export import to_onnx  # noqa: E402
-from dsslic_jax.convert.loading import discriminator_of, modules_of  # noqa: E402
+from dsslic_jax.bundle.directory import Bundle, nest  # noqa: E402
+from dsslic_jax.classes.table import class_table  # noqa: E402
 from dsslic_jax.convert.ours import SETTINGS, drawn  # noqa: E402
 from dsslic_jax.convert.stablehlo import to_stablehlo  # noqa: E402
+from dsslic_jax.convert.torch.export import to_onnx  # noqa: E402
+from dsslic_jax.convert.torch.loading import discriminator_of, modules_of  # noqa: E402
 from dsslic_jax.convert.transfer import (  # noqa: E402
     LAYOUTS,
     Portable,

@@ -22,9 +22,9 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from dsslic_jax.codec.label_coder import LabelCoder
-from dsslic_jax.codec.pnm import read_pnm, write_pnm
-from dsslic_jax.codec.programs import find_program, run_program
+from dsslic_jax.codec.coders.context.coder import LabelCoder
+from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
+from dsslic_jax.codec.coders.programs.running import find_program, run_program
 
 SETS = {
     "camvid/test": "camvid/test/labels/*.png",

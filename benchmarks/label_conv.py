@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 runtime.prepare()
 

@@ -12,16 +12,16 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 runtime.prepare()
 
 import numpy as np  # noqa: E402
 
-from dsslic_jax import bundle  # noqa: E402
+from dsslic_jax.bundle import directory as bundle  # noqa: E402
 from dsslic_jax.codec.codec import Codec  # noqa: E402
-from dsslic_jax.codec.object_weights import parse_weights  # noqa: E402
-from dsslic_jax.data.pictures import read_label_map, read_picture  # noqa: E402
+from dsslic_jax.codec.layers.object_weights import parse_weights  # noqa: E402
+from dsslic_jax.pictures.reading import read_label_map, read_picture  # noqa: E402
 
 
 def main() -> None:

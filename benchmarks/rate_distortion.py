@@ -28,17 +28,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsslic_jax import runtime
-from dsslic_jax.bundle import load
-from dsslic_jax.codec import residual
-from dsslic_jax.codec.bpg import EmbeddedBpg
-from dsslic_jax.codec.residual import ResidualSettings
-from dsslic_jax.data.pictures import read_picture
+from dsslic_jax.bundle.directory import load
+from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
+from dsslic_jax.codec.layers import residual
+from dsslic_jax.codec.layers.residual import ResidualSettings
 from dsslic_jax.errors import DataError
-from dsslic_jax.evaluate.conditions import circumstances
-from dsslic_jax.evaluate.means import csv_bytes
-from dsslic_jax.files import write_atomically
-from dsslic_jax.known_models import model_directory
+from dsslic_jax.evaluate.measuring.conditions import circumstances
+from dsslic_jax.evaluate.tables.means import csv_bytes
 from dsslic_jax.metrics import (
     bd_rate_percent,
     bits_per_pixel,
@@ -47,6 +44,9 @@ from dsslic_jax.metrics import (
     psnr_rgb_db,
     similarity_db,
 )
+from dsslic_jax.pictures.reading import read_picture
+from dsslic_jax.system import runtime
+from dsslic_jax.system.files import write_atomically
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -246,7 +246,7 @@ def _segmented(model: Path, picture: np.ndarray) -> np.ndarray:
 
 @cache
 def _enhancer(model: Path) -> Any:
-    from dsslic_jax.codec.predictor import NetworkEnhancer
+    from dsslic_jax.codec.networks.predictor import NetworkEnhancer
 
     return NetworkEnhancer(load(model))
 

@@ -22,17 +22,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import bundle, known_models
-from dsslic_jax.data.pictures import read_picture
-from dsslic_jax.evaluate.anchors import poster_points, published_curves
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.bundle import known as known_models
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 from dsslic_jax.evaluate.codecs.registry import Sources, make_codec
-from dsslic_jax.evaluate.conditions import circumstances
-from dsslic_jax.evaluate.means import Mean, csv_bytes
+from dsslic_jax.evaluate.measuring.conditions import circumstances
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
-from dsslic_jax.files import write_atomically
+from dsslic_jax.evaluate.tables.anchors import poster_points, published_curves
+from dsslic_jax.evaluate.tables.means import Mean, csv_bytes
 from dsslic_jax.metrics import bd_rate_percent, bits_per_sample, ms_ssim, psnr_channel_mean_db
+from dsslic_jax.pictures.reading import read_picture
+from dsslic_jax.system.files import write_atomically
 
 OUT = Path(__file__).resolve().parents[1] / "results"
 KEPT = ("mean.csv", "bd.csv", "conditions.json")

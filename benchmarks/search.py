@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable, class_table
-from dsslic_jax.codec import container
-from dsslic_jax.codec.jxl import Jxl
-from dsslic_jax.codec.labels import encode_label_layer
-from dsslic_jax.data.pictures import read_label_map
+from dsslic_jax.classes.table import ClassTable, class_table
+from dsslic_jax.codec.coders.jxl import Jxl
+from dsslic_jax.codec.layers.labels import encode_label_layer
+from dsslic_jax.codec.stream import container
+from dsslic_jax.pictures.reading import read_label_map
 
 TABLES = {"camvid": "camvid", "coco_stuff": "coco_stuff", "ade_samples": "ade20k"}
 EXPRESSION = "car and not person"

@@ -1,4 +1,4 @@
-"""The training step of `dsslic_jax.train.steps` in PyTorch, to measure ours against: same networks, losses and updates.
+"""The training step of `dsslic_jax.train.tasks.coarse` in PyTorch, to measure ours against: same networks and losses.
 
 The poster's choices alone: log loss, alternating updates, every feature layer, SSIM on [0, 1].
 """
@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from dsslic_jax.convert.loading import discriminator_of, modules_of
+from dsslic_jax.convert.torch.loading import discriminator_of, modules_of
 from dsslic_jax.models.pixels import IMAGENET_MEAN, IMAGENET_STD
 from dsslic_jax.models.vgg import BLOCKS
-from dsslic_jax.train.ssim import gaussian_window
+from dsslic_jax.train.losses.ssim import gaussian_window
 from dsslic_jax.train.state import TrainState
 
 Features = list[list[Tensor]]

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 runtime.prepare()
 
@@ -27,13 +27,13 @@ import torch  # noqa: E402
 
 from benchmarks.torch_step import TorchStep  # noqa: E402
 from configs import default  # noqa: E402
-from dsslic_jax.classes import class_table  # noqa: E402
+from dsslic_jax.classes.table import class_table  # noqa: E402
 from dsslic_jax.models.layers import init_params  # noqa: E402
 from dsslic_jax.models.vgg import VGG19Features  # noqa: E402
 from dsslic_jax.train.settings import resolve  # noqa: E402
 from dsslic_jax.train.state import init_state  # noqa: E402
-from dsslic_jax.train.steps import make_train_step  # noqa: E402
-from dsslic_jax.train.tasks import make_task  # noqa: E402
+from dsslic_jax.train.tasks.coarse import make_train_step  # noqa: E402
+from dsslic_jax.train.tasks.registry import make_task  # noqa: E402
 
 ROUND_SECONDS = 2.0
 Batch = dict[str, np.ndarray]

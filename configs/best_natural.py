@@ -5,7 +5,7 @@ first (configs/segnet_natural.py):
 
     python -m dsslic_jax.main --config=configs/best_natural.py --workdir=runs/plain --untrained
     dsslic join runs/base --model runs/plain/model --segnet runs/segnet_natural/model
-    python -m dsslic_jax.batch.coded_pairs --model runs/base --source PICTURES --target data/coded/train \\
+    python -m dsslic_jax.prepare.coded_pairs --model runs/base --source PICTURES --target data/coded/train \\
         --qualities 12,19,26,33,40,47,54,61,68,75
     python -m dsslic_jax.main --config=configs/best_natural.py --workdir=runs/best_natural
     dsslic join models/natural --model runs/best_natural/model --segnet runs/segnet_natural/model --half

@@ -2,7 +2,8 @@
 
     python -m dsslic_jax.main --config=configs/best_street.py --workdir=runs/plain_street --untrained
     dsslic join runs/base_street --model runs/plain_street/model --segnet runs/segnet_camvid/model
-    python -m dsslic_jax.batch.coded_pairs --model runs/base_street --source FRAMES --target data/coded_street/train \\
+    python -m dsslic_jax.prepare.coded_pairs --model runs/base_street --source FRAMES \\
+        --target data/coded_street/train \\
         --qualities 12,19,26,33,40,47,54,61,68,75
     python -m dsslic_jax.main --config=configs/best_street.py --workdir=runs/best_street \\
         --config.train.start_from=natural --config.train.start_anew=labels

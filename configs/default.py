@@ -25,7 +25,9 @@ def _data() -> ConfigDict:
     data.description = ""  # what the pictures are; kept with the weights
     data.terms = ""  # the terms they are under; kept with the weights
     data.licence = ""  # of the weights trained on them, as SPDX calls it; "": only what terms allow
-    data.classes = "scenes"  # class table (dsslic_jax/classes.py): names, void ids, ids in files
+    data.classes = (
+        "scenes"  # class table (dsslic_jax/classes/table.py): names, void ids, ids in files
+    )
     data.train_split = "train"
     data.eval_split = "val"
     data.on_bad_file = (
@@ -58,7 +60,7 @@ def _shared() -> ConfigDict:
 
     config.data = _data()
 
-    config.mesh = mesh = ConfigDict()  # devices along each axis (dsslic_jax/train/mesh.py)
+    config.mesh = mesh = ConfigDict()  # devices along each axis (dsslic_jax/train/devices/mesh.py)
     mesh.data = -1  # each group of so many has pictures of its own; -1: as many as there are
     mesh.fsdp = 1  # likewise, and parameters and optimiser state are divided among these
     mesh.rows = 1  # devices that share each picture by bands of rows: for large pictures
@@ -209,7 +211,7 @@ def segmentation() -> ConfigDict:
 def enhancement() -> ConfigDict:
     """EnhanceNet for the `best` profile, whose c is nothing but block averages, so that no other network is needed.
 
-    Trained on pictures that were really coded (python -m dsslic_jax.batch.coded_pairs).
+    Trained on pictures that were really coded (python -m dsslic_jax.prepare.coded_pairs).
     """
     config = _shared()
     config.task = "enhancement"

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from dsslic_jax import known_models, runtime
-from dsslic_jax.classes import ClassTable
-from dsslic_jax.codec import container
-from dsslic_jax.codec.labels import decode_labels
-from dsslic_jax.data.pictures import read_label_map
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.codec.layers.labels import decode_labels
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError, ModelError
 from dsslic_jax.pictures.files import Source, one_channel, read_source
 from dsslic_jax.pictures.metadata import save_options
+from dsslic_jax.pictures.reading import read_label_map
+from dsslic_jax.system import runtime
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle import Bundle
+    from dsslic_jax.bundle.directory import Bundle
     from dsslic_jax.codec.codec import Codec, Decoded
 
     Model = str | Path | Bundle | Codec
@@ -170,7 +171,7 @@ _codecs_turn = threading.Lock()
 def _codec_of(model: Model) -> Codec:
     """The codec of a model; that of a directory or Bundle met before still has its compiled networks."""
     runtime.prepare()
-    from dsslic_jax import bundle
+    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.codec.codec import Codec
 
     if isinstance(model, Codec):

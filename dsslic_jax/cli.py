@@ -24,7 +24,7 @@ from dsslic_jax.commands import (
     search,
 )
 from dsslic_jax.errors import DsslicError
-from dsslic_jax.printable import printable
+from dsslic_jax.system.printable import printable
 
 COMMANDS = (
     *(encode, decode, info, inspect, search, compare, evaluate, report, score),

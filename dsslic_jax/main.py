@@ -10,16 +10,16 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 runtime.prepare()
 
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
-from dsslic_jax.command_line import parse_flags  # noqa: E402
 from dsslic_jax.errors import DsslicError  # noqa: E402
-from dsslic_jax.train import distributed  # noqa: E402
+from dsslic_jax.system.command_line import parse_flags  # noqa: E402
+from dsslic_jax.train.devices import distributed  # noqa: E402
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _WORKDIR = flags.DEFINE_string("workdir", None, "directory for checkpoints, logs and the model")
@@ -66,7 +66,8 @@ def _run(workdir: Path) -> bool:
     """Returns whether training reached its last step."""
     import jax
 
-    from dsslic_jax import bundle, known_models
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle import known as known_models
     from dsslic_jax.codec.settings import coding_settings
     from dsslic_jax.evaluate.during_training import evaluation_of
     from dsslic_jax.train.loop import train
@@ -88,7 +89,7 @@ def _run(workdir: Path) -> bool:
     if not _CONFIG.value.after.evaluate:
         return True
     if _CONFIG.value.task == "compression":
-        from dsslic_jax.evaluate.held_back import measure_held_back
+        from dsslic_jax.evaluate.after_training import measure_held_back
 
         measure_held_back(_CONFIG.value, model, workdir)
     else:
@@ -99,10 +100,10 @@ def _run(workdir: Path) -> bool:
 
 
 def _write_untrained(workdir: Path) -> bool:
-    from dsslic_jax import bundle
-    from dsslic_jax.classes import class_table
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.classes.table import class_table
     from dsslic_jax.train.settings import resolve
-    from dsslic_jax.train.tasks import make_task
+    from dsslic_jax.train.tasks.registry import make_task
 
     config = resolve(_CONFIG.value)
     task = make_task(config, class_table(config.data.classes))

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

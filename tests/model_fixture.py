@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from configs.default import compression, segmentation, tiny
-from dsslic_jax import bundle as bundles
-from dsslic_jax.bundle import Bundle, flatten
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle, flatten
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.segnet import build_segnet

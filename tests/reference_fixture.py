@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.bundle import nest
-from dsslic_jax.classes import UNREGISTERED, ClassTable
+from dsslic_jax.bundle.directory import nest
+from dsslic_jax.classes.table import UNREGISTERED, ClassTable
 from dsslic_jax.convert.transfer import from_state_dict
 
 FOLDER = Path(__file__).parent / "fixtures"

@@ -13,12 +13,13 @@ import pytest
 from PIL import ExifTags, Image
 
 import dsslic_jax
-from dsslic_jax import api, known_models
-from dsslic_jax import bundle as bundles
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container
+from dsslic_jax import api
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import coding_settings
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import ConfigError, DataError, ModelError, StreamError
 from dsslic_jax.metrics import psnr_rgb_db
 from tests.codec.pictures import smooth_picture

@@ -20,14 +20,14 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import container
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.coders import decoder_for
+from dsslic_jax.codec.coders.registry import decoder_for
 from dsslic_jax.codec.label_scale import coarse_labels
-from dsslic_jax.codec.labels import decode_labels, encode_label_layer
-from dsslic_jax.codec.residual_opening import read_opening, with_strength
+from dsslic_jax.codec.layers.labels import decode_labels, encode_label_layer
+from dsslic_jax.codec.layers.residual_opening import read_opening, with_strength
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DsslicError
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part

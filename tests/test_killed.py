@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dsslic_jax.codec import container
+from dsslic_jax.codec.stream import container
 from tests.codec.pictures import smooth_picture
 from tests.conftest import ROOT
 

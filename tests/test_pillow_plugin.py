@@ -14,9 +14,9 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 import dsslic_jax
 from dsslic_jax import api
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import ConfigError, DataError
 from tests.codec.pictures import smooth_picture
 from tests.conftest import ROOT

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from dsslic_jax import api
 from dsslic_jax.batch.jobs import Job, Report, Summary, find_jobs, is_current, one_line, run, say
-from dsslic_jax.codec.labels import decode_labels
-from dsslic_jax.codec.stream_files import read_header_of
-from dsslic_jax.data.pictures import read_label_map
+from dsslic_jax.codec.layers.labels import decode_labels
+from dsslic_jax.codec.stream.files import read_header_of
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
-from dsslic_jax.files import write_atomically, write_png
 from dsslic_jax.pictures.files import check_output, read_size, read_source, suffixes, write_picture
+from dsslic_jax.pictures.reading import read_label_map
+from dsslic_jax.system.files import write_atomically, write_png
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle import Bundle
+    from dsslic_jax.bundle.directory import Bundle
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.settings import CodingSettings
 
@@ -198,7 +198,7 @@ def _sizes(jobs: Sequence[Job], metadata: bool) -> tuple[dict[Job, Size], list[t
 
 def _by_padded_size(sizes: dict[Job, Size]) -> list[Job]:
     """Pictures that share compiled networks together, the largest first: too little memory shows early."""
-    from dsslic_jax.codec.predictor import padded_side
+    from dsslic_jax.codec.networks.predictor import padded_side
 
     return sorted(sizes, key=lambda job: [-padded_side(side, 1) for side in sizes[job]])
 

@@ -6,17 +6,16 @@ import contextlib
 import errno
 import os
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.system.signals import stop_signals
 
 _MOST_THREADS = 8  # by default: each holds a picture of up to a few hundred megabytes
 _SIGNALS_SECONDS = 0.1  # between looks for a signal
@@ -180,28 +179,3 @@ def _next(outcomes: queue.SimpleQueue[Outcome], stopping: threading.Event) -> Ou
         with contextlib.suppress(queue.Empty):
             return outcomes.get(timeout=_SIGNALS_SECONDS)
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, the second time with KeyboardInterrupt, in the main thread.
-
-    An interrupt at any place would be one inside the locks of threads and queues, too.
-    """
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, stop)
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

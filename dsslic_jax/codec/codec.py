@@ -16,19 +16,16 @@ from functools import cache, partial
 import jax
 import numpy as np
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import (
-    choosing,
-    compact_layer,
-    container,
-    object_weights,
-    residual_layers,
-)
-from dsslic_jax.codec.coders import CoderSet, LayerDecoder, coder_set, decoder_for
-from dsslic_jax.codec.enhancement import Enhancer
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.codec import choosing
+from dsslic_jax.codec.coders.registry import CoderSet, LayerDecoder, coder_set, decoder_for
 from dsslic_jax.codec.label_scale import coarse_labels, repeated
-from dsslic_jax.codec.labels import decode_label_layer, encode_label_layer
-from dsslic_jax.codec.predictor import (
+from dsslic_jax.codec.layers import compact as compact_layer
+from dsslic_jax.codec.layers import object_weights, residual_layers
+from dsslic_jax.codec.layers.labels import decode_label_layer, encode_label_layer
+from dsslic_jax.codec.layers.simplify import simplify
+from dsslic_jax.codec.networks.enhancement import Enhancer
+from dsslic_jax.codec.networks.predictor import (
     CoarsePredictor,
     NetworkEnhancer,
     Progress,
@@ -36,9 +33,9 @@ from dsslic_jax.codec.predictor import (
     no_progress,
 )
 from dsslic_jax.codec.settings import CodingSettings, coding_settings
-from dsslic_jax.codec.simplify import simplify
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError, StreamError
-from dsslic_jax.files import MAX_PIXELS
+from dsslic_jax.system.files import MAX_PIXELS
 
 
 @dataclass(frozen=True)

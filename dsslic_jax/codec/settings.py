@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsslic_jax.codec.container import MAX_RESIDUAL_LAYERS
 from dsslic_jax.codec.label_scale import LABEL_SCALES
+from dsslic_jax.codec.stream.container import MAX_RESIDUAL_LAYERS
 from dsslic_jax.errors import ConfigError
 
 CHOICES: dict[str, tuple[Any, ...]] = {

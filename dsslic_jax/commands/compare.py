@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     import numpy as np
 
-    from dsslic_jax.evaluate.quality import load_metrics, measure_quality
+    from dsslic_jax.evaluate.measuring.quality import load_metrics, measure_quality
     from dsslic_jax.pictures.files import read_source
 
     a, b = read_source(options.a).pixels, read_source(options.b).pixels

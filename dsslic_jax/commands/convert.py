@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.known_models import model_directory
 
 # Settings that no shape of an array tells, with their values; the layout's own is the default.
 COARSE_SETTINGS = {
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=("reference", "module"),
         default="module",
-        help="keys of the authors' program, or of dsslic_jax.convert.modules (default)",
+        help="keys of the authors' program, or of dsslic_jax.convert.torch.coarse (default)",
     )
     away.add_argument(
         "--training-state",
@@ -54,21 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     (_to_torch if options.way == "to-torch" else _from_torch)(options)
 
 
 def _to_torch(options: argparse.Namespace) -> None:
-    from dsslic_jax import bundle
+    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.convert.files import write_state_dict
     from dsslic_jax.convert.transfer import Portable, to_state_dict
 
     if (options.model / "model.json").exists():
         model = Portable(*bundle.load_with_training(options.model))
     else:
-        from dsslic_jax.train.runs import read_run
+        from dsslic_jax.train.running.past_runs import read_run
 
         model = Portable(*read_run(options.model))
     if not options.training_state:
@@ -80,8 +80,8 @@ def _to_torch(options: argparse.Namespace) -> None:
 
 
 def _from_torch(options: argparse.Namespace) -> None:
-    from dsslic_jax import bundle
-    from dsslic_jax.classes import class_table
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.classes.table import class_table
     from dsslic_jax.convert.files import read_arrays, read_description
     from dsslic_jax.convert.transfer import from_state_dict
 

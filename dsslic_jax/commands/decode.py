@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import (
     add_coder_options,
     add_network_options,
@@ -15,7 +16,6 @@ from dsslic_jax.commands.options import (
 )
 from dsslic_jax.commands.progress import PhaseBar, PhaseLines
 from dsslic_jax.errors import DataError, StreamError
-from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import known_models
-    from dsslic_jax.codec import container
+    from dsslic_jax.bundle import known as known_models
+    from dsslic_jax.codec.stream import container
     from dsslic_jax.pictures.files import check_output, write_picture
 
     if options.upto == "s":
@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _decode_labels(options: argparse.Namespace) -> None:
     """Layer s, which needs no model."""
-    from dsslic_jax.codec.labels import decode_labels
-    from dsslic_jax.files import write_png
+    from dsslic_jax.codec.layers.labels import decode_labels
+    from dsslic_jax.system.files import write_png
 
     if options.output.suffix.lower() != ".png":
         raise DataError(f"{options.output}: label maps are written as .png")

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsslic_jax import known_models
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.info import print_info
 from dsslic_jax.commands.options import add_coder_options, add_network_options, open_codecs
 from dsslic_jax.commands.progress import PhaseBar, PhaseLines
 from dsslic_jax.errors import DataError
-from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -118,9 +118,9 @@ def run(options: argparse.Namespace) -> None:
     if options.input.is_dir():
         _encode_folder(options)
         return
-    from dsslic_jax.data.pictures import read_label_map
-    from dsslic_jax.files import write_atomically
     from dsslic_jax.pictures.files import read_source
+    from dsslic_jax.pictures.reading import read_label_map
+    from dsslic_jax.system.files import write_atomically
 
     progress = PhaseLines() if options.verbose else PhaseBar()
     progress("picture", 0, 1)
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _encode_folder(options: argparse.Namespace) -> None:
     from dsslic_jax.batch.folders import encode_folder
-    from dsslic_jax.printable import printable
+    from dsslic_jax.system.printable import printable
 
     codecs = open_codecs(options.model, options, every_device=True)
     summary = encode_folder(

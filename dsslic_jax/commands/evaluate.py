@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import add_program_option, named_programs
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.evaluate.recording import record_coding
     from dsslic_jax.evaluate.request import Request
     from dsslic_jax.evaluate.run import evaluate
-    from dsslic_jax.evaluate.text import format_report
+    from dsslic_jax.evaluate.tables.text import format_report
 
     request = Request(
         images=options.images,

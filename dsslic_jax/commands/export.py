@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import ConfigError, ModelError
-from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle import Bundle
+    from dsslic_jax.bundle.directory import Bundle
 
     Export = Callable[[str, Path], None]  # network, file
 
@@ -43,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
-    from dsslic_jax.catalogue.verifying import verify
+    from dsslic_jax.bundle.verifying import verify
 
     model = verify(options.model)  # what has other arrays than it should could only fail later
     networks = _chosen(model, options)
@@ -86,8 +86,8 @@ def _torch(model: Bundle, options: argparse.Namespace) -> Export:
     for package in ("torch", *(("onnx", "onnxscript") if options.format == "onnx" else ())):
         if importlib.util.find_spec(package) is None:
             raise ModelError(f"this format needs {package}: pip install 'dsslic_jax[torch]'")
-    from dsslic_jax.convert.export import to_onnx, to_torchscript
-    from dsslic_jax.convert.loading import modules_of
+    from dsslic_jax.convert.torch.export import to_onnx, to_torchscript
+    from dsslic_jax.convert.torch.loading import modules_of
 
     modules: dict[str, Any] = modules_of(model)
 

@@ -20,8 +20,8 @@ def run(options: argparse.Namespace) -> None:
 
 def print_info(data: bytes, as_json: bool) -> None:
     """Prints what a stream says of itself, and which of its layers `data` holds whole."""
-    from dsslic_jax.codec import container
-    from dsslic_jax.codec.labels import read_counts
+    from dsslic_jax.codec.layers.labels import read_counts
+    from dsslic_jax.codec.stream import container
 
     header = container.read_header(data)
     pixels = header.width * header.height

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import add_coder_options, add_network_options, open_codecs
-from dsslic_jax.known_models import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import known_models
-    from dsslic_jax.codec import container
-    from dsslic_jax.files import write_atomically
+    from dsslic_jax.bundle import known as known_models
+    from dsslic_jax.codec.stream import container
+    from dsslic_jax.system.files import write_atomically
 
     data = options.input.read_bytes()
     model = options.model or known_models.find(container.read_header(data).fingerprint)
     (codec,) = open_codecs(model, options)
-    from dsslic_jax.evaluate.html.inspect_page import inspect_page
+    from dsslic_jax.report.inspect_page import inspect_page
 
     written = inspect_page(options.input.name, data, codec).encode()
     write_atomically(options.html, written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dsslic_jax.known_models import model_directory
+from dsslic_jax.bundle.known import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import bundle
-    from dsslic_jax.joining import halved, join
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle.joining import halved, join
 
     givers = {"segnet": options.segnet, "enhancenet": options.enhancenet}
     parts = {name: bundle.load(given) for name, given in givers.items() if given is not None}

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import DsslicError, ModelError
-from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
-    from dsslic_jax.catalogue.entries import Entry
+    from dsslic_jax.bundle.listing import Entry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,16 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     options.act(options)
 
 
 def _list(options: argparse.Namespace) -> None:
-    from dsslic_jax.catalogue.entries import entries
-    from dsslic_jax.evaluate.text import aligned
-    from dsslic_jax.printable import printable
+    from dsslic_jax.bundle.listing import entries
+    from dsslic_jax.evaluate.tables.text import aligned
+    from dsslic_jax.system.printable import printable
 
     known = entries()
     if options.json:
@@ -69,9 +69,9 @@ def _line(entry: Entry) -> tuple[str, ...]:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from dsslic_jax.catalogue.entries import Entry, entries
-    from dsslic_jax.catalogue.verifying import verify
-    from dsslic_jax.printable import printable
+    from dsslic_jax.bundle.listing import Entry, entries
+    from dsslic_jax.bundle.verifying import verify
+    from dsslic_jax.system.printable import printable
 
     chosen = [Entry(given, model_directory(given)) for given in options.models] or entries()
     bad = 0
@@ -93,22 +93,22 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace) -> None:
-    from dsslic_jax import bundle
-    from dsslic_jax.catalogue.card import model_card
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle.card import model_card
 
     print(model_card(bundle.load(options.model), options.model.resolve().name), end="")
 
 
 def _push(options: argparse.Namespace) -> None:
-    from dsslic_jax.catalogue.hub import open_hub, push
+    from dsslic_jax.bundle.hub import open_hub, push
 
     push(options.model, options.repository, open_hub())
     print(f"pushed: {options.repository}")
 
 
 def _pull(options: argparse.Namespace) -> None:
-    from dsslic_jax import known_models
-    from dsslic_jax.catalogue.hub import open_hub, pull
+    from dsslic_jax.bundle import known as known_models
+    from dsslic_jax.bundle.hub import open_hub, pull
 
     model = pull(options.repository, options.output, open_hub(), options.revision)
     known_models.remember(model.fingerprints, options.output)

@@ -10,7 +10,7 @@ from dsslic_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.codec.predictor import Progress
+    from dsslic_jax.codec.networks.predictor import Progress
 
 
 def add_coder_options(parser: argparse.ArgumentParser) -> None:
@@ -62,14 +62,15 @@ def open_codecs(
     every_device: bool = False,
 ) -> list[Codec]:
     """The model's codec on JAX's default device, or one on each local device; remembers where the model lies."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     import jax
 
-    from dsslic_jax import bundle, known_models
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle import known as known_models
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.codec.predictor import no_progress
+    from dsslic_jax.codec.networks.predictor import no_progress
 
     loaded = bundle.load(directory)
     devices = jax.local_devices() if every_device else [None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dsslic_jax.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from dsslic_jax.data.packing import FolderToPack
+    from dsslic_jax.prepare.packing import FolderToPack
 
 UNLABELLED = "none"  # in --classes
 _HELD_BACK = "val"
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _folders(options: argparse.Namespace) -> list[FolderToPack]:
-    from dsslic_jax.data.packing import FolderToPack
+    from dsslic_jax.prepare.packing import FolderToPack
 
     tables = options.classes.split(",")
     if len(tables) == 1:
@@ -96,11 +96,12 @@ def _segmenter(model: Path | None, classes: str, needed: bool) -> Callable[[Any]
         )
     if model is None:
         return None
-    from dsslic_jax import bundle, runtime
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
-    from dsslic_jax.classes import class_table
-    from dsslic_jax.codec.predictor import Segmenter
+    from dsslic_jax.classes.table import class_table
+    from dsslic_jax.codec.networks.predictor import Segmenter
 
     loaded = bundle.load(model)
     if loaded.classes.names != class_table(classes).names:
@@ -112,7 +113,7 @@ def _by_packed_split(
     options: argparse.Namespace, folders: list[FolderToPack]
 ) -> dict[str, list[Picture]]:
     """What goes into each packed split."""
-    from dsslic_jax.data.packing import is_held_back
+    from dsslic_jax.prepare.packing import is_held_back
 
     one_in = options.hold_back
     splits = (options.splits or ("train" if one_in else "train,val")).split(",")

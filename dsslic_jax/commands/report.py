@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import add_coder_options, named_programs, open_codecs
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.known_models import model_directory
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -43,10 +43,10 @@ def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     if not options.max_mb > 0:
         raise ConfigError(f"--max-mb {options.max_mb:g}: a page needs more than that")
-    from dsslic_jax.evaluate.html.decoding import Decoder
-    from dsslic_jax.evaluate.html.report_page import ReportSettings, report_page
-    from dsslic_jax.evaluate.html.run_data import read_run
-    from dsslic_jax.files import write_atomically
+    from dsslic_jax.report.pictures.decoding import Decoder
+    from dsslic_jax.report.report_page import ReportSettings, report_page
+    from dsslic_jax.report.run_data import read_run
+    from dsslic_jax.system.files import write_atomically
 
     out = options.out or options.run_folder / "report.html"
     settings = ReportSettings(
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     given = None if options.model is None else open_codecs(options.model, options)[0]
 
     def open_codec(fingerprint: bytes) -> Codec:
-        from dsslic_jax import known_models
+        from dsslic_jax.bundle import known as known_models
 
         return given or open_codecs(known_models.find(fingerprint), options)[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dsslic_jax.known_models import model_directory
+from dsslic_jax.bundle.known import model_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,19 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax import runtime
+    from dsslic_jax.system import runtime
 
     runtime.prepare()
     from tqdm import tqdm
 
-    from dsslic_jax import bundle
-    from dsslic_jax.codec.predictor import Segmenter
-    from dsslic_jax.data.pictures import read_picture
-    from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
-    from dsslic_jax.evaluate.plan import read_labels
+    from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.codec.networks.predictor import Segmenter
+    from dsslic_jax.evaluate.measuring.pictures import find_label_maps, find_pictures
+    from dsslic_jax.evaluate.measuring.points import read_labels
     from dsslic_jax.evaluate.recording import record_segmentation
     from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
-    from dsslic_jax.files import write_atomically
+    from dsslic_jax.pictures.reading import read_picture
+    from dsslic_jax.system.files import write_atomically
 
     paths = find_pictures(options.images, options.limit, allow_lossy=True)
     files = [*zip(paths, find_label_maps(paths, options.labels), strict=True)]

@@ -82,7 +82,7 @@ class _Problems:
 
 
 def _say(text: str) -> None:
-    from dsslic_jax.printable import printable
+    from dsslic_jax.system.printable import printable
 
     print(printable(f"dsslic search: {text}"), file=sys.stderr)
 

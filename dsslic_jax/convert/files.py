@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dsslic_jax import bundle
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.errors import ModelError
-from dsslic_jax.files import write_atomically
+from dsslic_jax.system.files import write_atomically
 
 METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
 # In a folder, the files of one model and the prefix that their keys get.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.convert.rules import Shapes, Table
 
 Settings = Mapping[str, Any]

@@ -10,7 +10,7 @@ import flax.traverse_util
 import jax
 import numpy as np
 
-from dsslic_jax.bundle import COARSE_NETWORKS
+from dsslic_jax.bundle.directory import COARSE_NETWORKS
 from dsslic_jax.convert.rules import Shapes
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import coarse, enhancenet, segnet

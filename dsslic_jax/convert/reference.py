@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.convert.naming import PICTURE, Naming, Settings, downs
 from dsslic_jax.convert.rules import (
     CONVOLUTION,

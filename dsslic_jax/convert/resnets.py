@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.convert.naming import Naming, Settings
 from dsslic_jax.convert.rules import CONVOLUTION, SAME, Change, Row, Shapes, Table, largest, table
 from dsslic_jax.errors import ModelError

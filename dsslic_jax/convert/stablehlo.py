@@ -17,14 +17,14 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.convert.sizes import Sizes
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.files import write_atomically
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.compnet import min_size
 from dsslic_jax.models.enhancenet import SCALE, build_enhancenet
 from dsslic_jax.models.segnet import SIZE_MULTIPLE, build_segnet
+from dsslic_jax.system.files import write_atomically
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dsslic_jax.bundle import COARSE_NETWORKS, STATISTICS, Bundle
-from dsslic_jax.classes import ClassTable
-from dsslic_jax.convert import module, reference, resnets, rules
+from dsslic_jax.bundle.directory import COARSE_NETWORKS, STATISTICS, Bundle
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.convert import own_layout as module
+from dsslic_jax.convert import reference, resnets, rules
 from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
 from dsslic_jax.convert.ours import (
     SETTINGS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax import bundle
+from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.convert import rules
 from dsslic_jax.convert.files import read_arrays
 from dsslic_jax.convert.ours import shapes_of

@@ -2,7 +2,7 @@
 
 `<root>/<split>/images` and, if there are label maps, `labels` are as in other folders; `decoded/<strength>/ID.png` is
 picture ID as it was decoded, `strength` in 1..255 telling how coarsely it had been quantised.
-`python -m dsslic_jax.batch.coded_pairs` makes them.
+`python -m dsslic_jax.prepare.coded_pairs` makes them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
 from dsslic_jax.data.folders import files_by_stem, list_pairs, list_pictures
-from dsslic_jax.data.pictures import read_label_map, read_picture
 from dsslic_jax.errors import DataError
+from dsslic_jax.pictures.reading import read_label_map, read_picture
 
 MAX_STRENGTH = 255
 _LAYOUT = "split_folders"
@@ -73,7 +73,7 @@ def _strengths(folder: Path) -> dict[int, dict[str, Path]]:
     if not folders or not all(path.name in known for path in folders):
         raise DataError(
             f"{folder} must hold folders named for the strength, 1 to {MAX_STRENGTH}, of decoded pictures: write them "
-            "with python -m dsslic_jax.batch.coded_pairs"
+            "with python -m dsslic_jax.prepare.coded_pairs"
         )
     return {
         known[path.name]: files_by_stem(path, (".png",))

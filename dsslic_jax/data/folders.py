@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
-from dsslic_jax.data.pictures import read_label_map, read_picture
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.pictures.reading import read_label_map, read_picture
 
 # Layout name -> where pictures and label maps of a split lie below the root.
 LAYOUTS: dict[str, tuple[str, str]] = {

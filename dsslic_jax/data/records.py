@@ -15,10 +15,10 @@ from pathlib import Path
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
-from dsslic_jax.data.pictures import read_label_map, read_picture
 from dsslic_jax.errors import DataError
+from dsslic_jax.pictures.reading import read_label_map, read_picture
 
 SUFFIX = ".array_record"
 _LENGTHS = struct.Struct("<3I")

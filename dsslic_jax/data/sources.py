@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.cached import CachedSource
 from dsslic_jax.data.coded import CodedSource
 from dsslic_jax.data.elements import Element, Source
 from dsslic_jax.data.folders import FolderSource
-from dsslic_jax.data.pictures import UnreadablePicture
-from dsslic_jax.data.scenes import SceneSource
+from dsslic_jax.data.scenes.source import SceneSource
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.pictures.reading import UnreadablePicture
 
 _log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
-from dsslic_jax.data.pictures import read_label_map, read_picture
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.pictures.reading import read_label_map, read_picture
 
 # Feature names of the picture, its label map and its name.
 _FEATURES = (("image", "labels", "name"), ("image_left", "segmentation_label", "image_id"))
@@ -83,7 +83,7 @@ def _refuse_instance_maps(builder: str) -> None:
         raise DataError(
             "scene_parse150 of tfds holds instance annotations of 100 object categories (red: "
             "category, green: instance), not the 150-class map; prepare ade20k_150 with "
-            "python -m dsslic_jax.data.ade20k_tfds --source ADEChallengeData2016 --data-dir DIR"
+            "python -m dsslic_jax.prepare.ade20k_tfds --source ADEChallengeData2016 --data-dir DIR"
         )
 
 

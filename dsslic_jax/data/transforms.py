@@ -16,10 +16,10 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.elements import Element
 from dsslic_jax.errors import ConfigError, DataError
-from dsslic_jax.files import MAX_PIXELS
+from dsslic_jax.system.files import MAX_PIXELS
 
 
 @dataclass(frozen=True)

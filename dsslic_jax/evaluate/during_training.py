@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.coders import coder_set
-from dsslic_jax.codec.predictor import Segmenter
+from dsslic_jax.codec.coders.registry import coder_set
+from dsslic_jax.codec.networks.predictor import Segmenter
 from dsslic_jax.codec.settings import coding_settings
+from dsslic_jax.codec.stream import container
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.data.transforms import Framing

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsslic_jax.evaluate.means import Mean
+from dsslic_jax.bundle.measured import entry, record
 from dsslic_jax.evaluate.protocols import AVERAGING_TEXT, Protocol
-from dsslic_jax.model_metrics import entry, record
+from dsslic_jax.evaluate.tables.means import Mean
 
 if TYPE_CHECKING:
     from dsslic_jax.evaluate.segmentation import Agreement

@@ -9,10 +9,10 @@ from pathlib import Path
 from dsslic_jax.errors import CoderUnavailable, ConfigError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
-from dsslic_jax.evaluate.differences import find_anchor
-from dsslic_jax.evaluate.measure import Workshop
-from dsslic_jax.evaluate.plan import Curve
+from dsslic_jax.evaluate.measuring.measure import Workshop
+from dsslic_jax.evaluate.measuring.points import Curve
 from dsslic_jax.evaluate.protocols import Protocol
+from dsslic_jax.evaluate.tables.differences import find_anchor
 
 
 @dataclass(frozen=True)

@@ -16,29 +16,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dsslic_jax import known_models
-from dsslic_jax.batch.jobs import stop_signals
+from dsslic_jax.bundle import known as known_models
 from dsslic_jax.errors import CoderFailed, ConfigError
-from dsslic_jax.evaluate import conditions
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 from dsslic_jax.evaluate.codecs.registry import Sources
-from dsslic_jax.evaluate.differences import (
+from dsslic_jax.evaluate.measuring import conditions
+from dsslic_jax.evaluate.measuring.measure import Workshop
+from dsslic_jax.evaluate.measuring.pictures import find_label_maps, find_pictures
+from dsslic_jax.evaluate.measuring.points import Task, picture_files, tasks
+from dsslic_jax.evaluate.measuring.quality import load_metrics
+from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
+from dsslic_jax.evaluate.measuring.workers import measured
+from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
+from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_codecs
+from dsslic_jax.evaluate.tables.differences import (
     CurveDifference,
     differences,
     differences_csv,
 )
-from dsslic_jax.evaluate.means import Mean, means, means_csv, measurements_csv
-from dsslic_jax.evaluate.measure import Workshop
-from dsslic_jax.evaluate.pictures import find_label_maps, find_pictures
-from dsslic_jax.evaluate.plan import Task, picture_files, tasks
-from dsslic_jax.evaluate.plot import rate_distortion_png
-from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
-from dsslic_jax.evaluate.quality import load_metrics
-from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_codecs
-from dsslic_jax.evaluate.store import Measurement, Store, only_writer
-from dsslic_jax.evaluate.workers import measured
-from dsslic_jax.files import write_atomically
+from dsslic_jax.evaluate.tables.means import Mean, means, means_csv, measurements_csv
+from dsslic_jax.evaluate.tables.plot import rate_distortion_png
+from dsslic_jax.system.files import write_atomically
+from dsslic_jax.system.signals import stop_signals
 
 _FAILURES_TOLD = 20
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax import bundle
-from dsslic_jax.classes import ClassTable
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.evaluate.means import csv_bytes
 from dsslic_jax.evaluate.recording import record_segmentation
-from dsslic_jax.evaluate.text import aligned, cell
+from dsslic_jax.evaluate.tables.means import csv_bytes
+from dsslic_jax.evaluate.tables.text import aligned, cell
 from dsslic_jax.metrics import confusion_matrix, mean_iou
 
 _MOST_CONFUSED = 3  # classes named for each
@@ -120,7 +120,7 @@ def measure_segmentation(config: Any, model: Path) -> tuple[float, float]:
 
     Pictures are taken whole, at their stored size, as the codec takes them.
     """
-    from dsslic_jax.codec.predictor import Segmenter
+    from dsslic_jax.codec.networks.predictor import Segmenter
 
     loaded = bundle.load(model)
     source = open_source(config.data, config.data.eval_split)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from dsslic_jax.errors import DataError
-from dsslic_jax.files import MAX_PIXELS
+from dsslic_jax.system.files import MAX_PIXELS
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH, _TIFF_ALPHA, _TIFF_SAMPLE_FORMAT = 322, 323, 338, 339

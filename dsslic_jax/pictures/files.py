@@ -14,9 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from dsslic_jax.data.pictures import load, opened
 from dsslic_jax.errors import ConfigError, DataError
-from dsslic_jax.files import write_atomically
 from dsslic_jax.pictures import deep_samples
 from dsslic_jax.pictures.metadata import (
     metadata_of,
@@ -25,6 +23,8 @@ from dsslic_jax.pictures.metadata import (
     save_options,
     turn,
 )
+from dsslic_jax.pictures.reading import load, opened
+from dsslic_jax.system.files import write_atomically
 
 ALPHA = ("refuse", "white", "black", "drop")
 DEEP = ("refuse", "round")

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
-from dsslic_jax.command_line import parse_flags
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.plan import environment
 from dsslic_jax.plan.chips import known_topologies, parse_slice
+from dsslic_jax.system.command_line import parse_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "training configuration (configs/*.py)")
 _TOPOLOGY = flags.DEFINE_string("topology", None, f"what to plan for: {known_topologies()}")

@@ -18,8 +18,8 @@ from dsslic_jax.plan import shapes
 from dsslic_jax.plan.chips import Slice
 from dsslic_jax.plan.collectives import read_collectives
 from dsslic_jax.plan.roofline import Cost
-from dsslic_jax.train.mesh import check_batch_size, make_mesh
-from dsslic_jax.train.sharding import batch_sharding, compile_step
+from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh
+from dsslic_jax.train.devices.sharding import batch_sharding, compile_step
 
 
 class DoesNotFit(DsslicError):

@@ -6,9 +6,9 @@ import importlib.util
 import os
 import sys
 
-from dsslic_jax import runtime
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.plan.chips import Slice
+from dsslic_jax.system import runtime
 
 EFFORTS = ("O0", "O1", "O2", "O3")
 

@@ -9,7 +9,7 @@ from dsslic_jax.plan.compiling import DoesNotFit, Planner, make_planner
 from dsslic_jax.plan.largest_batch import LargestBatch, largest_batch
 from dsslic_jax.plan.report import Plan
 from dsslic_jax.plan.roofline import step_time
-from dsslic_jax.train.mesh import picture_shares
+from dsslic_jax.train.devices.mesh import picture_shares
 from dsslic_jax.train.settings import resolve
 
 

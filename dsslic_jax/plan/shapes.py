@@ -8,12 +8,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.models.vgg import VGG19Features
-from dsslic_jax.train.enhancement import init_enhancement_state, make_enhancement_step
-from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
 from dsslic_jax.train.state import init_state
-from dsslic_jax.train.steps import TrainStep, make_train_step
+from dsslic_jax.train.tasks.coarse import TrainStep, make_train_step
+from dsslic_jax.train.tasks.enhancement import init_enhancement_state, make_enhancement_step
+from dsslic_jax.train.tasks.segmentation import init_segmentation_state, make_segmentation_step
 
 
 def state_shapes(config: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dsslic_jax.classes import (
+from dsslic_jax.classes.table import (
     UNREGISTERED,
     ClassTable,
     class_table_by_id,
@@ -21,10 +21,10 @@ from dsslic_jax.classes import (
 )
 from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_shape
 from dsslic_jax.errors import DataError, DsslicError
-from dsslic_jax.files import MAX_PIXELS
-from dsslic_jax.printable import printable
 from dsslic_jax.search.finding import FoundFile, Report, path_key
 from dsslic_jax.search.reading import Entry, read_entry
+from dsslic_jax.system.files import MAX_PIXELS
+from dsslic_jax.system.printable import printable
 
 _APPLICATION_ID = int.from_bytes(b"DSLC")  # in the SQLite file's own header
 _SCHEMA_VERSION = 1

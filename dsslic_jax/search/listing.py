@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from dsslic_jax.printable import printable
 from dsslic_jax.search.query import Match
+from dsslic_jax.system.printable import printable
 
 _MAX_CLASSES = 6  # on one line; those the search wants are always there
 _LEAST_SHARE = 0.01  # of a class that the search does not want

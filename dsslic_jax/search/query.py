@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dsslic_jax.classes import ClassTable
-from dsslic_jax.codec.labels import count_labels
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.codec.layers.labels import count_labels
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.printable import printable
 from dsslic_jax.search.area import Region
 from dsslic_jax.search.expression import TRUE, Areas, Bounds, Expression
 from dsslic_jax.search.reading import Entry, read_label_map
+from dsslic_jax.system.printable import printable
 
 # Streams may send tables of their own, each another one: memory stays bounded.
 _MAX_TABLES_REMEMBERED = 64

@@ -9,10 +9,10 @@ from io import FileIO
 
 import numpy as np
 
-from dsslic_jax.classes import ClassTable
-from dsslic_jax.codec import container
-from dsslic_jax.codec.labels import decode_label_layer, read_counts
-from dsslic_jax.codec.stream_files import read_header_of
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.codec.layers.labels import decode_label_layer, read_counts
+from dsslic_jax.codec.stream import container
+from dsslic_jax.codec.stream.files import read_header_of
 from dsslic_jax.errors import DsslicError, StreamError
 from dsslic_jax.search.finding import FoundFile, Report
 

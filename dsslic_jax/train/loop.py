@@ -11,23 +11,24 @@ import grain
 import jax
 from jax.sharding import Mesh
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.elements import Source
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.known_models import model_directory
-from dsslic_jax.train import samples, sharding
-from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints, claim
-from dsslic_jax.train.distributed import compile_together, stop_requests
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.devices.distributed import compile_together, stop_requests
+from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.evaluation import Evaluation, evaluate, kept_metrics
-from dsslic_jax.train.feed import Feed, HostBatch
-from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
-from dsslic_jax.train.monitor import Monitor
 from dsslic_jax.train.portable import start_from
-from dsslic_jax.train.profile import Profile
+from dsslic_jax.train.running import samples
+from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints, claim
+from dsslic_jax.train.running.feed import Feed, HostBatch
+from dsslic_jax.train.running.monitor import Monitor
+from dsslic_jax.train.running.profile import Profile
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks import Task, make_task
+from dsslic_jax.train.tasks.registry import Task, make_task
 
 
 def train(

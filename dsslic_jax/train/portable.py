@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import optax
 
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.convert.transfer import MOMENTS
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.train.averaging import begin_average

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dsslic_jax.classes import ClassTable, class_table
+from dsslic_jax.classes.table import ClassTable, class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models import coarse, enhancenet, segnet
-from dsslic_jax.train import recompute
+from dsslic_jax.train.devices import rematerialisation as recompute
+from dsslic_jax.train.devices.mesh import REST
 from dsslic_jax.train.evaluation import EVALUATED
-from dsslic_jax.train.mesh import REST
 
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "compression": {

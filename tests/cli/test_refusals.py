@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax import cli, files, known_models
-from dsslic_jax.bundle import Bundle
+from dsslic_jax import cli
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.system import files
 from tests.cli.commands import LABELS, refusal
 from tests.model_fixture import coarse_part, make_bundle, segnet_part
 

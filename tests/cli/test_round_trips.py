@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import container
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.stream import container
 from tests.cli.commands import LABELS, PICTURE, read, refusal, run, subprocess_of
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part, segnet_part

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dsslic_jax.codec import residual
-from dsslic_jax.codec.coders import LossyCoder
-from dsslic_jax.codec.residual import ResidualSettings
+from dsslic_jax.codec.coders.registry import LossyCoder
+from dsslic_jax.codec.layers import residual
+from dsslic_jax.codec.layers.residual import ResidualSettings
 
 FINE = ResidualSettings(quality=100)
 

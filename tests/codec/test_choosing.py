@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import choosing, container
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.codec import choosing
 from dsslic_jax.codec.choosing import cost, gain_choices, label_choices
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import CodingSettings
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.metrics import mean_squared_error
 from tests.codec.pictures import psnr_db, smooth_picture

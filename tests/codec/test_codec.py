@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import container
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec, Decoded
-from dsslic_jax.codec.labels import decode_labels
+from dsslic_jax.codec.layers.labels import decode_labels
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import (
     CoderFailed,
     DataError,

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import UNREGISTERED, class_table
-from dsslic_jax.codec import container
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import UNREGISTERED, class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.label_scale import coarse_labels, repeated
-from dsslic_jax.codec.labels import decode_labels
+from dsslic_jax.codec.layers.labels import decode_labels
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import (
     ConfigError,
     ModelError,

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container, residual
-from dsslic_jax.codec.bpg import EmbeddedBpg
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.labels import decode_labels
-from dsslic_jax.codec.residual import ResidualSettings
+from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
+from dsslic_jax.codec.layers import residual
+from dsslic_jax.codec.layers.labels import decode_labels
+from dsslic_jax.codec.layers.residual import ResidualSettings
+from dsslic_jax.codec.stream import container
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import make_bundle
 

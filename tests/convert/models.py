@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.convert.ours import SETTINGS, drawn
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.models.coarse import coarse_networks

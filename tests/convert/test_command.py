@@ -11,15 +11,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.known_models import model_directory
 from dsslic_jax.train import loop
 from dsslic_jax.train.portable import start_from, training_arrays
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks import make_task
+from dsslic_jax.train.tasks.registry import make_task
 from tests import reference_fixture as reference
 from tests.configurations import small_compression, small_segmentation
 from tests.convert import foreign

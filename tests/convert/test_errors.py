@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.convert.files import read_arrays, read_description
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.errors import DsslicError, ModelError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import ConfigError
 from tests.codec.pictures import smooth_picture
@@ -21,7 +21,7 @@ from tests.convert import models
 def test_a_stream_of_jax_decodes_through_pytorch_to_the_same_picture(
     torch: Any, tiny_bundle: Bundle
 ) -> None:
-    from dsslic_jax.convert.predictor import TorchPredictor
+    from dsslic_jax.convert.torch.predictor import TorchPredictor
 
     picture = smooth_picture(45, 70)
     labels = (np.indices((45, 70)).sum(0) // 9 % 11).astype(np.uint8)
@@ -41,7 +41,7 @@ def test_a_stream_of_jax_decodes_through_pytorch_to_the_same_picture(
 
 
 def test_enhanced_streams_decode_through_pytorch(torch: Any) -> None:
-    from dsslic_jax.convert.predictor import TorchEnhancer, TorchPredictor
+    from dsslic_jax.convert.torch.predictor import TorchEnhancer, TorchPredictor
 
     coding = {"residual": "centred", "residual_bits": 10, "prediction_gain": 0.0}
     coarse = models.coarse_settings(compact="mean", finenet_width=0)
@@ -59,7 +59,7 @@ def test_enhanced_streams_decode_through_pytorch(torch: Any) -> None:
 
 @pytest.fixture(scope="module")
 def modules(torch: Any) -> Any:
-    from dsslic_jax.convert.loading import modules_of
+    from dsslic_jax.convert.torch.loading import modules_of
 
     coarse = models.coarse_settings(colour="ycbcr", finenet_downs=4, finenet_blocks=1)
     parts = models.segnet_settings(), models.enhancenet_settings()
@@ -82,7 +82,7 @@ def some_inputs(torch: Any, part: str, batch: int, height: int, width: int) -> l
 def test_torchscript_runs_other_sizes_than_it_was_made_with(
     torch: Any, modules: Any, part: str, tmp_path: Path
 ) -> None:
-    from dsslic_jax.convert.export import to_torchscript
+    from dsslic_jax.convert.torch.export import to_torchscript
 
     to_torchscript(modules[part], tmp_path / "network.pt")
     loaded = torch.jit.load(tmp_path / "network.pt")
@@ -113,7 +113,7 @@ def test_onnx_files_agree_when_onnxruntime_runs_them(
     sizes: Any,
     tmp_path: Path,
 ) -> None:
-    from dsslic_jax.convert.export import to_onnx
+    from dsslic_jax.convert.torch.export import to_onnx
 
     to_onnx(modules[part], tmp_path / "network.onnx", size)
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
@@ -128,7 +128,7 @@ def test_onnx_files_agree_when_onnxruntime_runs_them(
 
 
 def test_sizes_that_an_export_cannot_have_are_refused(modules: Any, tmp_path: Path) -> None:
-    from dsslic_jax.convert.export import to_onnx
+    from dsslic_jax.convert.torch.export import to_onnx
 
     with pytest.raises(ConfigError, match="SegNet is exported to ONNX for one size"):
         to_onnx(modules["segnet"], tmp_path / "network.onnx")

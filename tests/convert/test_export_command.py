@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from jax import export
 
-from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
 from tests.convert import models
 from tests.model_fixture import coarse_part
 

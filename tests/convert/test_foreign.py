@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle import nest
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle.directory import nest
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.convert.vgg import load_vgg
 from dsslic_jax.errors import ModelError

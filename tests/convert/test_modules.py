@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle import nest
+from dsslic_jax.bundle.directory import nest
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.errors import ConfigError, ModelError
 from dsslic_jax.models.coarse import build_coarse_model
@@ -42,7 +42,7 @@ def nchw(torch: Any, picture: np.ndarray) -> Any:
 
 @pytest.mark.parametrize(("chosen", "size"), COARSE)
 def test_encoder_and_decoder_agree(torch: Any, chosen: dict[str, Any], size: Any) -> None:
-    from dsslic_jax.convert.loading import modules_of
+    from dsslic_jax.convert.torch.loading import modules_of
 
     bundle = models.make_bundle(models.coarse_settings(**chosen))
     labels, picture = models.inputs(*size)
@@ -59,7 +59,7 @@ def test_encoder_and_decoder_agree(torch: Any, chosen: dict[str, Any], size: Any
 
 @pytest.mark.parametrize(("norm", "scales"), [("instance", 2), ("group", 3), ("none", 1)])
 def test_the_discriminator_agrees_layer_by_layer(torch: Any, norm: str, scales: int) -> None:
-    from dsslic_jax.convert.loading import discriminator_of
+    from dsslic_jax.convert.torch.loading import discriminator_of
 
     settings = {**models.DISCRIMINATOR, "norm": norm, "scales": scales}
     training = models.weights("discriminator", settings)
@@ -76,7 +76,7 @@ def test_the_discriminator_agrees_layer_by_layer(torch: Any, norm: str, scales: 
 
 @pytest.mark.parametrize(("chosen", "size"), SEGNET)
 def test_segnet_agrees(torch: Any, chosen: dict[str, Any], size: Any) -> None:
-    from dsslic_jax.convert.loading import modules_of
+    from dsslic_jax.convert.torch.loading import modules_of
 
     bundle = models.make_bundle(segnet=models.segnet_settings(**chosen))
     _, picture = models.inputs(*size)
@@ -88,7 +88,7 @@ def test_segnet_agrees(torch: Any, chosen: dict[str, Any], size: Any) -> None:
 
 
 def test_enhancenet_agrees(torch: Any) -> None:
-    from dsslic_jax.convert.loading import modules_of
+    from dsslic_jax.convert.torch.loading import modules_of
 
     bundle = models.make_bundle(enhancenet=models.enhancenet_settings())
     labels, decoded = models.inputs(24, 38)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import export
 
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.convert.stablehlo import to_stablehlo
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model

@@ -13,9 +13,9 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from dsslic_jax import cli
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec.predictor import Segmenter
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.codec.networks.predictor import Segmenter
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.records import RecordSource, packed, unpacked

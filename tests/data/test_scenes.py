@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from dsslic_jax.classes import class_table
-from dsslic_jax.data.scene_textures import Draws, bricks, noise, wave
-from dsslic_jax.data.scenes import SceneSource
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.data.scenes.source import SceneSource
+from dsslic_jax.data.scenes.textures import Draws, bricks, noise, wave
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
 

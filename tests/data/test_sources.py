@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.folders import LAYOUTS
 from dsslic_jax.data.sources import SkippingSource, open_source
 from dsslic_jax.errors import ConfigError, DataError

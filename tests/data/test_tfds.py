@@ -15,11 +15,11 @@ import tensorflow_datasets as tfds
 from ml_collections import ConfigDict
 from PIL import Image
 
-from dsslic_jax.data import ade20k_tfds
-from dsslic_jax.data.ade20k_tfds import prepare
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.prepare import ade20k_tfds
+from dsslic_jax.prepare.ade20k_tfds import prepare
 
 WritePairs = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def test_folder_that_is_not_the_challenge_is_refused(tmp_path: Path) -> None:
 
 def test_command_prepares_and_reports_errors_in_one_line(challenge: Path, tmp_path: Path) -> None:
     def run(source: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dsslic_jax.data.ade20k_tfds"]
+        command = [sys.executable, "-m", "dsslic_jax.prepare.ade20k_tfds"]
         command += ["--source", str(source), "--data-dir", str(tmp_path / "prepared")]
         return subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import container
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.settings import CodingSettings
+from dsslic_jax.codec.stream import container
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 
 ALPHA = 8

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
-from dsslic_jax.evaluate.held_back import measure_held_back
+from dsslic_jax.evaluate.after_training import measure_held_back
 from dsslic_jax.evaluate.segmentation import measure_segmentation
 from tests.configurations import small_compression, small_segmentation
 from tests.model_fixture import make_bundle

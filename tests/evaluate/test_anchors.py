@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dsslic_jax.evaluate.anchors import poster_points, published_curves
+from dsslic_jax.evaluate.tables.anchors import poster_points, published_curves
 
 ORIGINS = {
     "bpg-444": "bpg_444_x265_ycbcr",

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
-from dsslic_jax.bundle import Bundle
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import picture_of, read_csv
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.evaluate import conditions
+from dsslic_jax.evaluate.measuring import conditions
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
 from tests.conftest import ROOT

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from dsslic_jax.errors import CoderFailed, CoderUnavailable, DataError
-from dsslic_jax.evaluate import run, workers
+from dsslic_jax.evaluate import run
 from dsslic_jax.evaluate.codecs import registry
 from dsslic_jax.evaluate.codecs.codec import FileCodec
-from dsslic_jax.evaluate.plan import Curve, PictureFile, Task
+from dsslic_jax.evaluate.measuring import workers
+from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, Task
+from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import Report, evaluate
-from dsslic_jax.evaluate.store import Measurement, Store, only_writer
 from tests.evaluate.folders import read_csv, write_picture
 
 SETTINGS = {"jpeg": (20.0, 50.0), "webp": (20.0, 50.0)}

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.evaluate.differences import differences, differences_csv, find_anchor
+from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import PROTOCOLS
-from dsslic_jax.evaluate.store import Measurement
-from dsslic_jax.evaluate.text import format_differences
+from dsslic_jax.evaluate.tables.differences import differences, differences_csv, find_anchor
+from dsslic_jax.evaluate.tables.text import format_differences
 
 PIXELS = 80_000  # every rate below is a whole number of bytes
 RATES = (0.2, 0.4, 0.8, 1.6, 3.0)

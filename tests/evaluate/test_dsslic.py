@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax import known_models
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.codec import container
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.measured import entry, record
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderUnavailable, ModelError
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
 from dsslic_jax.metrics import psnr_rgb_db
-from dsslic_jax.model_metrics import entry, record
 from tests.evaluate.folders import picture_of, read_picture, write_labels, write_picture
 from tests.model_fixture import coarse_part
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.evaluate.means import means
-from dsslic_jax.evaluate.plot import rate_distortion_png
+from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import PROTOCOLS
-from dsslic_jax.evaluate.store import Measurement
-from dsslic_jax.evaluate.text import format_means
+from dsslic_jax.evaluate.tables.means import means
+from dsslic_jax.evaluate.tables.plot import rate_distortion_png
+from dsslic_jax.evaluate.tables.text import format_means
 
 FAIR, PAPER = PROTOCOLS["fair"], PROTOCOLS["paper"]
 A = Measurement(

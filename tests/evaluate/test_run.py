@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from dsslic_jax.codec import container
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderFailed, ConfigError, DataError, ModelError
+from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import Report, evaluate
-from dsslic_jax.evaluate.store import Measurement
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import read_csv, read_picture, write_labels, write_picture
 

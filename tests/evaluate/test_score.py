@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax import bundle as bundles
 from dsslic_jax import cli
-from dsslic_jax.bundle import Bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec.predictor import Segmenter
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.codec.networks.predictor import Segmenter
 from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
-from dsslic_jax.files import write_png
+from dsslic_jax.system.files import write_png
 from tests.evaluate.folders import read_picture, write_labels, write_picture
 
 TABLE = replace(class_table("camvid"), names=("sky", "road", "car", "void"), void_ids=(3,))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsslic_jax.errors import DataError
-from dsslic_jax.evaluate.store import Measurement, Store
+from dsslic_jax.evaluate.measuring.store import Measurement, Store
 
 WHOLE = Measurement(
     picture="a",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.errors import DataError
-from dsslic_jax.evaluate.anchors import published_curves
+from dsslic_jax.evaluate.tables.anchors import published_curves
 from dsslic_jax.metrics import bd_psnr_db, bd_rate_percent, similarity_db
 
 RATE = np.array([0.1, 0.22, 0.5, 0.9, 1.7])

@@ -11,7 +11,7 @@ import pytest
 
 from dsslic_jax.models.coarse import CoarseModel
 from dsslic_jax.models.layers import init_params
-from dsslic_jax.train.segmentation import he_std
+from dsslic_jax.train.tasks.segmentation import he_std
 
 CLASSES = 3
 

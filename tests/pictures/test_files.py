@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.data import pictures
-from dsslic_jax.data.pictures import UnreadablePicture
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.pictures import reading as pictures
 from dsslic_jax.pictures.files import (
     check_output,
     one_channel,
@@ -21,6 +20,7 @@ from dsslic_jax.pictures.files import (
     suffixes,
     write_picture,
 )
+from dsslic_jax.pictures.reading import UnreadablePicture
 from tests.codec.pictures import smooth_picture
 from tests.pictures.fixture import file_of
 

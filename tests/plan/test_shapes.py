@@ -13,9 +13,9 @@ from configs import ade20k
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.vgg import VGG19Features
 from dsslic_jax.plan.shapes import state_shapes
-from dsslic_jax.train.segmentation import init_segmentation_state
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state
+from dsslic_jax.train.tasks.segmentation import init_segmentation_state
 from tests.configurations import small_compression, small_segmentation
 
 

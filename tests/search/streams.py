@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dsslic_jax.classes import UNREGISTERED, ClassTable, class_table
-from dsslic_jax.codec import container
-from dsslic_jax.codec.jxl import Jxl
+from dsslic_jax.classes.table import UNREGISTERED, ClassTable, class_table
+from dsslic_jax.codec.coders.jxl import Jxl
 from dsslic_jax.codec.label_scale import coarse_labels
-from dsslic_jax.codec.labels import encode_label_layer
+from dsslic_jax.codec.layers.labels import encode_label_layer
+from dsslic_jax.codec.stream import container
 
 CAMVID = class_table("camvid")  # 0 Sky, 1 Building, 3 Road, 5 Tree, 8 Car, 9 Pedestrian, …
 MSRC = class_table("msrc")  # 3 tree, 7 sky, 12 car, 19 road, …

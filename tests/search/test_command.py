@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.classes import class_table
-from dsslic_jax.codec import container
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.codec.stream import container
 from dsslic_jax.commands import search
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.search import query as query_module

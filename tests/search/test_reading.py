@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.codec import container, stream_files
+from dsslic_jax.codec.stream import container
+from dsslic_jax.codec.stream import files as stream_files
 from dsslic_jax.codec.varint import write_varint
 from dsslic_jax.errors import StreamError
 from dsslic_jax.search import reading

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tensorboardX.proto.event_pb2 import Event
 
-from dsslic_jax.train.metrics_log import METRICS, TENSORBOARD
+from dsslic_jax.train.running.metrics_log import METRICS, TENSORBOARD
 
 
 def json_lines(workdir: Path) -> list[dict[str, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dsslic_jax import bundle
+from dsslic_jax.bundle import directory as bundle
 
 
 def command(workdir: Path, *settings: str) -> list[str]:

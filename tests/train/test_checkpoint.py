@@ -17,8 +17,8 @@ import pytest
 from flax import struct
 
 from dsslic_jax.errors import TrainingStopped
-from dsslic_jax.train.checkpoint import Checkpoints
-from dsslic_jax.train.digests import DIGESTS, WRITTEN_LAST
+from dsslic_jax.train.running.checkpoint import Checkpoints
+from dsslic_jax.train.running.digests import DIGESTS, WRITTEN_LAST
 
 HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from configs import default
-from dsslic_jax.classes import class_table
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.evaluate.during_training import CodedPictures, evaluation_of
-from dsslic_jax.train import sharding
-from dsslic_jax.train.mesh import make_mesh
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.devices.mesh import make_mesh
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks import Task, make_task
+from dsslic_jax.train.tasks.registry import Task, make_task
 
 STEPS = 120
 RNG = np.random.default_rng(5)

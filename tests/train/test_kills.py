@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from dsslic_jax import bundle, known_models
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.bundle import known as known_models
 from tests.conftest import ROOT
 from tests.train.reports import assert_each_report_is_there_once, json_lines, without_times
 from tests.train.runs import assert_same_weights, command, environment

@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 from flax.struct import PyTreeNode
 
-from dsslic_jax import bundle
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DataError
 from dsslic_jax.evaluate.during_training import CodedPictures, SegmentedPictures, evaluation_of
 from dsslic_jax.metrics import psnr_rgb_db
-from dsslic_jax.train import loop, sharding
+from dsslic_jax.train import loop
 from dsslic_jax.train.averaging import begin_average, with_average
-from dsslic_jax.train.feed import Feed
-from dsslic_jax.train.metrics_log import METRICS, TENSORBOARD, MetricsLog
-from dsslic_jax.train.monitor import Clock, Monitor
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.running.feed import Feed
+from dsslic_jax.train.running.metrics_log import METRICS, TENSORBOARD, MetricsLog
+from dsslic_jax.train.running.monitor import Clock, Monitor
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks import make_task
+from dsslic_jax.train.tasks.registry import make_task
 from tests.configurations import small_compression, small_segmentation
 from tests.train.reports import assert_each_report_is_there_once, json_lines, scalars
 from tests.train.runs import assert_same_weights

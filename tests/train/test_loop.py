@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax import bundle
-from dsslic_jax.catalogue.verifying import verify
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.bundle.verifying import verify
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
-from dsslic_jax.train.checkpoint import CHECKPOINTS, claim
-from dsslic_jax.train.monitor import Monitor
+from dsslic_jax.train.running.checkpoint import CHECKPOINTS, claim
+from dsslic_jax.train.running.monitor import Monitor
 from dsslic_jax.train.settings import resolve
 from tests.configurations import small_compression, small_segmentation
 from tests.conftest import ROOT

@@ -9,8 +9,8 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.train import losses
-from dsslic_jax.train.ssim import ssim
+from dsslic_jax.train.losses import terms as losses
+from dsslic_jax.train.losses.ssim import ssim
 
 
 def outputs(*logits: float) -> list[list[jax.Array]]:

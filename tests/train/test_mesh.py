@@ -13,8 +13,8 @@ from jax.sharding import PartitionSpec as Spec
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.train import sharding
-from dsslic_jax.train.mesh import check_batch_size, make_mesh, positions_of_host
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state
 from tests.configurations import small_compression, small_segmentation

@@ -13,8 +13,8 @@ import pytest
 from configs import default
 from dsslic_jax.models.coarse import Coarse, build_coarse_model
 from dsslic_jax.train import state as states
-from dsslic_jax.train.losses import discriminator_loss, generator_loss
-from dsslic_jax.train.steps import make_train_step
+from dsslic_jax.train.losses.terms import discriminator_loss, generator_loss
+from dsslic_jax.train.tasks.coarse import make_train_step
 from tests import reference_fixture as reference
 
 ARRAYS, SETTINGS = reference.load()

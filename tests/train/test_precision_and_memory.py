@@ -13,11 +13,11 @@ import pytest
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.train.recompute import POLICIES, recomputed
-from dsslic_jax.train.segmentation import init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.devices.rematerialisation import POLICIES, recomputed
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state
-from dsslic_jax.train.steps import make_train_step
+from dsslic_jax.train.tasks.coarse import make_train_step
+from dsslic_jax.train.tasks.segmentation import init_segmentation_state, make_segmentation_step
 from tests.configurations import small_compression, small_segmentation
 
 STEPS = 200

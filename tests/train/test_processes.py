@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 from configs import quickstart
-from dsslic_jax import bundle
-from dsslic_jax.classes import class_table
-from dsslic_jax.train import loop, sharding
-from dsslic_jax.train.checkpoint import CHECKPOINTS, Checkpoints
-from dsslic_jax.train.mesh import make_mesh
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.train import loop
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.devices.mesh import make_mesh
+from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints
 from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks import make_task
+from dsslic_jax.train.tasks.registry import make_task
 from tests.conftest import ROOT
 
 SETTINGS = {

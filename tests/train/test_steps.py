@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax import bundle as bundles
-from dsslic_jax.classes import class_table
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.colour import to_rgb
@@ -19,13 +19,18 @@ from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.vgg import VGG19Features
-from dsslic_jax.train import sharding, steps
-from dsslic_jax.train.mesh import check_batch_size, make_mesh
-from dsslic_jax.train.segmentation import he_std, init_segmentation_state, make_segmentation_step
+from dsslic_jax.train.devices import sharding
+from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh
 from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.state import init_state, learning_rate
-from dsslic_jax.train.steps import make_train_step
-from dsslic_jax.train.tasks import make_task
+from dsslic_jax.train.tasks import coarse as steps
+from dsslic_jax.train.tasks.coarse import make_train_step
+from dsslic_jax.train.tasks.registry import make_task
+from dsslic_jax.train.tasks.segmentation import (
+    he_std,
+    init_segmentation_state,
+    make_segmentation_step,
+)
 from tests.configurations import small_compression, small_segmentation
 
 RNG = np.random.default_rng(11)

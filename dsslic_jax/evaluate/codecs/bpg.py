@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from dsslic_jax.codec.bpg import EmbeddedBpg
+from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
 from dsslic_jax.evaluate.codecs.codec import QUANTISER, FileCodec
 
 _QUANTISERS = (46, 42, 38, 34, 30, 26, 22, 18, 14)

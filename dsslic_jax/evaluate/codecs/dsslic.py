@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsslic_jax import __version__, bundle, runtime
-from dsslic_jax.classes import ClassTable
-from dsslic_jax.codec import container
-from dsslic_jax.codec.coders import coder_set
-from dsslic_jax.codec.jxl import Jxl
-from dsslic_jax.codec.programs import find_program
+from dsslic_jax import __version__
+from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.codec.coders.jxl import Jxl
+from dsslic_jax.codec.coders.programs.running import find_program
+from dsslic_jax.codec.coders.registry import coder_set
 from dsslic_jax.codec.settings import LABELS_NOT_SENT, CodingSettings, coding_settings
+from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderFailed, ConfigError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.bpg import x265_version
 from dsslic_jax.evaluate.codecs.codec import SettingRange
+from dsslic_jax.system import runtime
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec, Decoded
@@ -109,7 +111,7 @@ class Dsslic:
 
     def prepare(self, source: str, height: int, width: int) -> None:
         """Compiles the networks for pictures of this size, so that no picture's times hold it."""
-        from dsslic_jax.codec.predictor import padded_side
+        from dsslic_jax.codec.networks.predictor import padded_side
 
         size = (source, padded_side(height, 1), padded_side(width, 1))
         if size not in self._prepared:

@@ -12,9 +12,9 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
-from dsslic_jax.data.pictures import load, opened
 from dsslic_jax.errors import CoderFailed, CoderUnavailable, DataError
 from dsslic_jax.evaluate.codecs.codec import QUALITY, RATIO, FileCodec, SettingRange, checked
+from dsslic_jax.pictures.reading import load, opened
 
 
 @dataclass(frozen=True)

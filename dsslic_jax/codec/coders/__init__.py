@@ -1,0 +1,1 @@
+"""The coders of layers, each registered under a name."""

@@ -1,0 +1,1 @@
+"""The context coder of label maps and small pictures (context mixing)."""

@@ -1,0 +1,1 @@
+"""FLIF and BPG by the programs of their authors."""

@@ -1,0 +1,1 @@
+"""Layers s, c and r: what their bytes mean, whatever coder made them."""

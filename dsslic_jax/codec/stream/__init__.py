@@ -1,0 +1,1 @@
+"""The `.dsslic` stream: header and layers as bytes."""

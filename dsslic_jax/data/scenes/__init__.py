@@ -1,0 +1,1 @@
+"""Embedded scenes of textured regions, generated from a seed."""

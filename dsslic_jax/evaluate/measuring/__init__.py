@@ -1,0 +1,1 @@
+"""Pictures x codecs x settings, measured and stored."""

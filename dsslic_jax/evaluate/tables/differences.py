@@ -1,0 +1,139 @@
+"""Bjøntegaard differences of every curve to one of them, the anchor.
+
+They are taken picture by picture and then averaged. Those of mean curves would depend on what a setting holds constant:
+a codec told its rate would be averaged over pictures of equal rate, one told its quantiser over unequal ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.evaluate.measuring.store import Measurement
+from dsslic_jax.evaluate.protocols import Protocol
+from dsslic_jax.evaluate.tables.means import csv_bytes
+from dsslic_jax.metrics import Difference, bd_psnr_db, bd_rate_percent, similarity_db
+
+MS_SSIM_DB = "ms_ssim_db"  # -10 log10(1 - MS-SSIM)
+
+
+@dataclass(frozen=True)
+class CurveDifference:
+    """How far a curve lies from the anchor.
+
+    Attributes:
+        protocol, anchor, curve: names.
+        quality: "psnr_rgb_db", "psnr_channel_mean_db" or "ms_ssim_db".
+        rate: per cent more rate at equal quality, mean over the pictures, as are the ends of what it was taken over;
+            None where no picture's curves can be compared.
+        gain: dB more quality at equal rate; likewise.
+        pictures: over how many pictures.
+        note: why not over all of them.
+    """
+
+    protocol: str
+    anchor: str
+    curve: str
+    quality: str
+    rate: Difference | None = None
+    gain: Difference | None = None
+    pictures: int = 0
+    note: str = ""
+
+
+def find_anchor(name: str, curves: Sequence[str]) -> str:
+    """The curve called `name`, or the only one of the codec called so. Raises ConfigError where there is none."""
+    if name in curves:
+        return name
+    found = [curve for curve in curves if curve.partition(":")[0] == name]
+    if len(found) != 1:
+        raise ConfigError(f"the anchor {name} is none of what is measured: {', '.join(curves)}")
+    return found[0]
+
+
+def differences(
+    lines: Iterable[Measurement], protocol: Protocol, anchor: str
+) -> list[CurveDifference]:
+    """Every curve but the anchor, in PSNR and in MS-SSIM; prefixes of layered streams are not looked at."""
+    curves: dict[str, dict[str, list[Measurement]]] = {}
+    for line in lines:
+        if line.is_last_layer:
+            curves.setdefault(line.curve, {}).setdefault(line.picture, []).append(line)
+    return [
+        _difference((protocol.name, anchor, name, quality), protocol, curves[anchor], pictures)
+        for quality in (protocol.quality, MS_SSIM_DB)
+        for name, pictures in curves.items()
+        if name != anchor
+    ]
+
+
+def _difference(
+    names: tuple[str, str, str, str],
+    protocol: Protocol,
+    anchor: Mapping[str, Sequence[Measurement]],
+    tested: Mapping[str, Sequence[Measurement]],
+) -> CurveDifference:
+    rates, gains, problems = [], [], []
+    for picture, points in tested.items():
+        if picture not in anchor:
+            problems.append(f"{picture}: not measured with the anchor")
+            continue
+        anchor_axes = _axes(anchor[picture], protocol, names[3])
+        axes = _axes(points, protocol, names[3])
+        if not axes[0]:
+            problems.append(f"{picture}: {names[3]} is not defined")
+            continue
+        try:
+            rate = bd_rate_percent(*anchor_axes, *axes)
+            gain = bd_psnr_db(*anchor_axes, *axes)
+        except DataError as error:
+            problems.append(f"{picture}: {error}")
+            continue
+        rates.append(rate)
+        gains.append(gain)
+    note = f"{len(problems)} of {len(tested)} left out, {problems[0]}" if problems else ""
+    return CurveDifference(*names, _mean(rates), _mean(gains), len(rates), note)
+
+
+def _axes(
+    points: Sequence[Measurement], protocol: Protocol, quality: str
+) -> tuple[list[float], list[float]]:
+    """Rates and qualities of the points that have one, lossless points left out."""
+    rates, qualities = [], []
+    for point in points:
+        value = point.metrics.get("ms_ssim" if quality == MS_SSIM_DB else quality)
+        if value is not None and quality == MS_SSIM_DB:
+            value = similarity_db(value)
+        if value is not None and math.isfinite(value):
+            rates.append(float(getattr(point, protocol.rate)))
+            qualities.append(value)
+    return rates, qualities
+
+
+def _mean(found: Sequence[Difference]) -> Difference | None:
+    if not found:
+        return None
+    return Difference(*(sum(column) / len(found) for column in zip(*found, strict=True)))
+
+
+def differences_csv(found: Sequence[CurveDifference]) -> bytes:
+    """One row for each difference."""
+    return csv_bytes(
+        {
+            "protocol": row.protocol,
+            "anchor": row.anchor,
+            "curve": row.curve,
+            "quality": row.quality,
+            "bd_rate_percent": row.rate and row.rate.value,
+            "quality_low": row.rate and row.rate.low,
+            "quality_high": row.rate and row.rate.high,
+            "bd_psnr_db": row.gain and row.gain.value,
+            "rate_low": row.gain and row.gain.low,
+            "rate_high": row.gain and row.gain.high,
+            "pictures": row.pictures,
+            "note": row.note,
+        }
+        for row in found
+    )

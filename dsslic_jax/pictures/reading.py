@@ -1,0 +1,145 @@
+"""Reading one picture or label map, for training and evaluation, from a file nobody vouches for."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.errors import DataError, DsslicError
+from dsslic_jax.pictures.deep_samples import is_deep, png_samples
+from dsslic_jax.system.files import MAX_PIXELS
+
+_FORMATS = ("JPEG", "PNG")
+_FILTERS = threading.Lock()
+
+
+class UnreadablePicture(DataError):
+    """A file cannot be decoded as a picture: the one error `on_bad_file="skip"` passes over."""
+
+
+def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray:
+    """Decodes a JPEG or PNG picture.
+
+    Grey, palette and CMYK pictures are converted to RGB and an alpha channel is dropped. An EXIF
+    rotation is ignored, because label maps are drawn on the stored raster.
+
+    Args:
+      file: a path, or the bytes of a file.
+      name: what error messages call it; the path by default.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      UnreadablePicture: missing, not a JPEG or PNG, or damaged.
+      DataError: more than MAX_PIXELS pixels, or more than 8 bits per sample.
+    """
+    name = name or str(file)
+    with opened(file, name, _FORMATS) as image:
+        if is_deep(image):  # Pillow would clip or halve its samples without a word
+            raise DataError(f"{name}: has more than 8 bits per sample; convert it to 8 bits first")
+        load(image)
+        return np.asarray(image.convert("RGB"))
+
+
+def read_label_map(
+    file: Path | io.BytesIO, table: ClassTable, name: str | None = None
+) -> np.ndarray:
+    """Decodes a PNG label map and turns its ids into class ids of `table`.
+
+    Args:
+      file: a path, or the bytes of a file: an 8-bit grey PNG, or a palette PNG, whose indices
+        (not colours) are the ids.
+      table: the class table the ids follow.
+      name: what error messages call it; the path by default.
+
+    Returns:
+      uint8 [H, W], class ids.
+
+    Raises:
+      UnreadablePicture: missing, not a JPEG or PNG, or damaged.
+      DataError: too large, not a single-channel 8-bit PNG, or an id outside the table.
+    """
+    name = name or str(file)
+    with opened(file, name, _FORMATS) as image:
+        _refuse_other_than_ids(image, name)
+        load(image)
+        ids = np.asarray(image)
+    return table.to_class_ids(ids, name)
+
+
+@contextmanager
+def opened(
+    file: Path | BinaryIO | Image.Image, name: str, formats: tuple[str, ...]
+) -> Iterator[Image.Image]:
+    """Opens a picture of one of Pillow's `formats`, its size within the limit and its pixels not decoded yet.
+
+    Pictures of Pillow's own pass through. What Pillow raises inside the block comes out as below.
+
+    Raises:
+      UnreadablePicture: missing, of another format, or damaged.
+      DataError: more than MAX_PIXELS pixels.
+    """
+    try:
+        if isinstance(file, Image.Image):
+            _refuse_too_many_pixels(file, name)
+            yield file
+            return
+        with _large_pictures_allowed():
+            image = Image.open(file, formats=formats)
+        with image:
+            _refuse_too_many_pixels(image, name)
+            yield image
+    except (DsslicError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{name}: {error}") from error
+    except Exception as error:  # Pillow raises a dozen unrelated types on damaged files.
+        wanted = " or ".join(formats) if len(formats) == 2 else "a picture"
+        raise UnreadablePicture(f"{name}: cannot be read as {wanted} ({error})") from error
+
+
+def load(image: Image.Image) -> None:
+    """Decodes an opened picture."""
+    if Image.MAX_IMAGE_PIXELS is None or image.width * image.height <= Image.MAX_IMAGE_PIXELS:
+        image.load()
+        return
+    with _large_pictures_allowed():
+        image.load()
+
+
+@contextmanager
+def _large_pictures_allowed() -> Iterator[None]:
+    """Keeps Pillow from warning of pictures within our own limit; one thread at a time, as filters are everybody's."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS}; "
+            "scale the picture down first"
+        )
+
+
+def _refuse_other_than_ids(image: Image.Image, name: str) -> None:
+    if image.format != "PNG":
+        raise DataError(f"{name}: a label map must be a PNG, not {image.format}")
+    # Pillow stretches 1, 2 and 4-bit grey to 0..255, which would change the ids.
+    if image.mode != "P" and png_samples(image) != "L":
+        raise DataError(
+            f"{name}: a label map must be an 8-bit single-channel PNG (grey or palette), "
+            f"not {png_samples(image)}"
+        )

@@ -1,0 +1,1 @@
+"""The pictures on report pages: decoded, cropped, by layer, with their errors."""

@@ -1,0 +1,122 @@
+"""Coded files back to pictures, for showing them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsslic_jax.codec.layers import residual_layers
+from dsslic_jax.codec.stream import container
+from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
+from dsslic_jax.evaluate.codecs.codec import FileCodec
+from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
+from dsslic_jax.report.pictures.coded_files import CodedFile
+
+if TYPE_CHECKING:
+    from dsslic_jax.codec.codec import Codec, Decoded
+
+_KEPT_PIXELS = 1 << 26  # of coarse pictures: those of 24 Kodak pictures are a seventh of it
+
+
+class Decoder:
+    """Decodes the files of a run. Networks run once for all streams that share layers s and c."""
+
+    def __init__(self, open_codec: Callable[[bytes], Codec], programs: Mapping[str, str]) -> None:
+        """Decodes nothing yet.
+
+        Args:
+            open_codec: the codec of a model's fingerprint; raises ModelError where it is not known.
+            programs: paths of external programs, see `codec.programs`.
+        """
+        self._open_codec = open_codec
+        self._programs = programs
+        self._codecs: dict[bytes, Codec] = {}
+        self._file_codecs: dict[str, FileCodec] = {}
+        self._coarse: OrderedDict[bytes, Decoded] = OrderedDict()
+
+    def why_not(self, file: CodedFile) -> str | None:
+        """Why files of this one's codec and model cannot be decoded here; None where they can."""
+        try:
+            if file.codec in LAYERED:
+                self.codec(bytes.fromhex(file.model or ""))
+            else:
+                self._file_codec(file.codec)
+        except (CoderUnavailable, ModelError) as error:
+            return str(error)
+        return None
+
+    def codec(self, fingerprint: bytes) -> Codec:
+        """The codec of a model. Raises ModelError where it is not known."""
+        if fingerprint not in self._codecs:
+            self._codecs[fingerprint] = self._open_codec(fingerprint)
+        return self._codecs[fingerprint]
+
+    def picture(self, file: CodedFile) -> np.ndarray:
+        """The decoded picture, uint8 [H, W, 3].
+
+        Raises:
+            CoderUnavailable, ModelError: see `why_not`.
+            CoderFailed, StreamError: the file is damaged.
+            DataError: it is not of the size that was measured.
+        """
+        shape = file.height, file.width, 3
+        if file.codec not in LAYERED:
+            return self._file_codec(file.codec).decode(file.stream.read_bytes(), shape)
+        picture = self.layers(file).picture
+        if picture is None or picture.shape != shape:
+            raise DataError(f"{file.stream}: not the whole picture that was measured")
+        return picture
+
+    def layers(self, file: CodedFile) -> Decoded:
+        """All layers of one of our streams; raises as `picture` does."""
+        data = file.stream.read_bytes()
+        header = container.read_header(data)
+        payloads = container.read_layers(data, header)
+        if len(payloads) < len(header.layers):
+            raise StreamError(f"{file.stream}: cut after layer {[*payloads][-1]}")
+        key = _what_coarse_depends_on(header, payloads)
+        known = self._coarse.get(key)
+        if known is None:
+            decoded = self.codec(header.fingerprint).decode(data)
+            self._keep(key, decoded)
+            return decoded
+        assert known.coarse is not None
+        picture = residual_layers.decode_all(
+            header,
+            payloads,
+            known.coarse,
+            known.labels,
+            "embedded",
+            self._programs,
+            self.codec(header.fingerprint).enhancer,
+        )
+        return replace(known, header=header, upto=header.layers[-1].name, picture=picture)
+
+    def _keep(self, key: bytes, decoded: Decoded) -> None:
+        self._coarse[key] = replace(decoded, picture=None)
+        headers = [kept.header for kept in self._coarse.values()]
+        pixels = sum(header.width * header.height for header in headers)
+        while pixels > _KEPT_PIXELS:
+            _, oldest = self._coarse.popitem(last=False)
+            pixels -= oldest.header.width * oldest.header.height
+
+    def _file_codec(self, name: str) -> FileCodec:
+        if name not in self._file_codecs:
+            codec = make_codec(name, Sources(programs=self._programs))
+            assert isinstance(codec, FileCodec)
+            self._file_codecs[name] = codec
+        return self._file_codecs[name]
+
+
+def _what_coarse_depends_on(header: container.Header, payloads: Mapping[str, bytes]) -> bytes:
+    digest = hashlib.sha256(header.fingerprint)
+    shape = f"{header.width}x{header.height} {header.label_scale} {header.labels_at_decoder}"
+    digest.update(shape.encode())
+    for name in ("s", "c"):
+        digest.update(hashlib.sha256(payloads.get(name, b"")).digest())
+    return digest.digest()

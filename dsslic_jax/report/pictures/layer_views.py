@@ -1,0 +1,145 @@
+"""The layers of one of our streams as pictures, with the bits of each: for the layer view of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dsslic_jax.codec.coders.bpg.ycbcr import ycbcr_to_rgb
+from dsslic_jax.codec.layers.labels import count_labels
+from dsslic_jax.codec.stream import container
+from dsslic_jax.metrics import bits_per_pixel
+from dsslic_jax.report.pictures.images import (
+    LOSSY_QUALITY,
+    BesidePage,
+    InsidePage,
+    palette_png,
+    reduced,
+    webp,
+)
+
+if TYPE_CHECKING:
+    from dsslic_jax.codec.codec import Codec, Decoded
+
+RESIDUAL_GAIN = 2
+_GREY = 128
+
+
+def layer_view(
+    decoded: Decoded, codec: Codec, page: InsidePage | BesidePage, max_side: int | None = None
+) -> dict[str, Any]:
+    """What layers.js shows of a stream, as far as its layers were decoded.
+
+    Args:
+        decoded: of a stream that `codec` decoded.
+        codec: of the stream's model.
+        page: where pictures go.
+        max_side: reduce pictures to this and code them lossily; None keeps every pixel exact.
+    """
+    header = decoded.header
+    views = [] if decoded.labels is None else [_labels_view(decoded, page, max_side)]
+    for name, note, pixels in _pictures(decoded, codec):
+        small = pixels if max_side is None else reduced(pixels, max_side)
+        url = page.put(webp(small, lossless=max_side is None), "image/webp")
+        is_compact = name == "c"  # shown enlarged, pixel by pixel
+        views.append({"name": name, "note": note, "src": url, "pixels": is_compact, **_size(small)})
+    return {
+        "facts": _facts(decoded, max_side),
+        "width": header.width,
+        "height": header.height,
+        "layers": [
+            {
+                "name": name,
+                "coder": coder,
+                "bytes": length,
+                "bits_per_pixel": bits_per_pixel(length, header.height, header.width),
+            }
+            for name, coder, length in (
+                ("header", None, header.size),
+                *((layer.name, layer.coder, layer.length) for layer in header.layers),
+            )
+        ],
+        "views": views,
+        "classes": [] if decoded.labels is None else _classes(decoded.labels, header),
+    }
+
+
+def _facts(decoded: Decoded, max_side: int | None) -> str:
+    header = decoded.header
+    length = header.size + sum(layer.length for layer in header.layers)
+    rate = bits_per_pixel(length, header.height, header.width)
+    shown = (
+        "Every picture below is exact."
+        if max_side is None
+        else f"Pictures are reduced to {max_side} px and coded as WebP, quality {LOSSY_QUALITY}; labels to every "
+        "few pixels, without loss."
+    )
+    cut = "" if decoded.complete else f" Cut after layer {decoded.upto}."
+    return (
+        f"{header.width} × {header.height}, {length} bytes, {rate:.4f} bits per pixel in all, model "
+        f"{header.fingerprint.hex()}, classes {header.classes.name}.{cut} {shown}"
+    )
+
+
+def _labels_view(
+    decoded: Decoded, page: InsidePage | BesidePage, max_side: int | None
+) -> dict[str, Any]:
+    labels = decoded.labels
+    assert labels is not None
+    step = 1 if max_side is None else -(-max(labels.shape) // max_side)
+    small = np.ascontiguousarray(labels[::step, ::step])
+    url = page.put(palette_png(small, decoded.header.classes.palette), "image/png")
+    origin = "made by the decoder from c" if decoded.header.labels_at_decoder else "layer s"
+    if (scale := decoded.header.label_scale) > 1:
+        origin += f", one label for each {scale} × {scale} pixels"
+    return {
+        "name": "s",
+        "note": f"label map, {origin}",
+        "src": url,
+        "pixels": False,
+        **_size(small),
+    }
+
+
+def _pictures(decoded: Decoded, codec: Codec) -> Iterator[tuple[str, str, np.ndarray]]:
+    """(name, what it is, uint8 [H, W, 3]) of every picture that the stream decodes to, in order."""
+    if decoded.compact is None or decoded.coarse is None:
+        return
+    compact, alpha = decoded.compact, decoded.header.alpha
+    if decoded.header.colour == "ycbcr":
+        compact = ycbcr_to_rgb([compact[..., i] for i in range(3)], 8, 8)
+    yield "c", f"compact image, layer c, 1/{alpha} of the picture a side", compact
+    yield "c'", "c enlarged: the prediction without a network", codec.upsample(decoded)
+    yield "x'", "c' with FineNet's detail: the prediction", decoded.coarse
+    if decoded.picture is None:
+        return
+    residual = decoded.picture.astype(np.int16) - decoded.coarse
+    grey = np.clip(_GREY + RESIDUAL_GAIN * residual, 0, 255).astype(np.uint8)
+    names = [layer.name for layer in decoded.header.layers if layer.kind == "r"]
+    upto = names[: names.index(decoded.upto) + 1]
+    yield (
+        "r",
+        f"residual as decoded, layer {' + '.join(upto)}, {RESIDUAL_GAIN} times, grey is none",
+        grey,
+    )
+    yield "x̂", "the decoded picture, x' + r", decoded.picture
+
+
+def _size(pixels: np.ndarray) -> dict[str, int]:
+    return {"width": pixels.shape[1], "height": pixels.shape[0]}
+
+
+def _classes(labels: np.ndarray, header: container.Header) -> list[dict[str, Any]]:
+    """Name, colour and share of each class present, the largest first."""
+    counts = count_labels(labels)
+    present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
+    return [
+        {
+            "name": header.classes.names[i],
+            "colour": list(header.classes.palette[i]),
+            "share": int(counts[i]) / labels.size,
+        }
+        for i in present
+    ]

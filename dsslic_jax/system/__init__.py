@@ -1,0 +1,1 @@
+"""Files, processes and terminals: what every room stands on."""

@@ -1,0 +1,1 @@
+"""Where arrays live and what is computed where: mesh, sharding, processes, rematerialisation."""

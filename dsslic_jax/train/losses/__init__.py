@@ -1,0 +1,1 @@
+"""The loss as a list of terms."""

@@ -1,0 +1,43 @@
+"""Digests of a checkpoint's files, written into it before it gets its name: damage is noticed before restoring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from dsslic_jax.system.files import write_atomically
+
+DIGESTS = "digests.json"
+# Orbax writes these after the digests, as it commits. They say when that was, and nothing of the state.
+WRITTEN_LAST = ("_CHECKPOINT_METADATA", "commit_success.txt")
+
+
+def write_digests(checkpoint: Path) -> None:
+    """Writes the SHA-256 of every file under `checkpoint` into it."""
+    files = (path for path in sorted(checkpoint.rglob("*")) if path.is_file())
+    digests = {path.relative_to(checkpoint).as_posix(): _sha256(path) for path in files}
+    for name in WRITTEN_LAST:
+        digests.pop(name, None)
+    write_atomically(checkpoint / DIGESTS, json.dumps(digests, indent=1).encode())
+
+
+def find_damage(checkpoint: Path) -> str | None:
+    """What is wrong with the first file that is not as it was written; None where all are whole."""
+    try:
+        digests = json.loads((checkpoint / DIGESTS).read_bytes())
+        expected = [*digests.items(), *((name, None) for name in WRITTEN_LAST)]
+    except (OSError, ValueError, AttributeError) as error:
+        return f"{DIGESTS} cannot be read ({error})"
+    for name, digest in expected:
+        try:
+            if digest not in (None, _sha256(checkpoint / name)):
+                return f"{name} is not as it was written"
+        except (OSError, ValueError) as error:
+            return f"{name} cannot be read ({error})"
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,308 @@
+"""Model directories: what is saved is what is loaded, and nothing else is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.joining import halved, join
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.errors import DsslicError, ModelError
+from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
+
+
+def same_weights(one: Bundle, other: Bundle) -> bool:
+    return one.weights.keys() == other.weights.keys() and all(
+        w.dtype == other.weights[n].dtype and np.array_equal(w, other.weights[n])
+        for n, w in one.weights.items()
+    )
+
+
+@pytest.mark.parametrize("part", [lambda b: b, coarse_part, segnet_part])
+def test_a_model_is_loaded_as_it_was_saved(
+    part: Callable[[Bundle], Bundle], tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    bundle = part(tiny_bundle)
+    bundles.save(bundle, tmp_path / "a" / "model")
+    loaded = bundles.load(tmp_path / "a" / "model")
+    assert same_weights(bundle, loaded)
+    assert replace(loaded, weights={}) == replace(bundle, weights={})
+    assert sorted(path.name for path in (tmp_path / "a" / "model").iterdir()) == [
+        "model.json",
+        "weights.safetensors",
+    ]
+
+
+def test_parameters_nest_by_name(tiny_bundle: Bundle) -> None:
+    tree = tiny_bundle.tree("finenet")
+    kernel = tiny_bundle.weights["finenet/block_0/conv_1/kernel"]
+    assert tree["block_0"]["conv_1"]["kernel"] is kernel
+    assert bundles.flatten(tree, "finenet").keys() == {
+        n for n in tiny_bundle.weights if n.startswith("finenet/")
+    }
+
+
+def test_statistics_are_told_from_parameters_by_their_leaf_name(tiny_bundle: Bundle) -> None:
+    assert tiny_bundle.coarse_variables().keys() == {"params"}
+    bundle = make_bundle(norm="batch")
+    variables = bundle.coarse_variables()
+    assert {k: set(tree) for k, tree in variables.items()} == {
+        "params": {"compnet", "finenet"},
+        "batch_stats": {"compnet", "finenet"},
+    }
+    stats, params = (variables[k]["finenet"]["stem_norm"] for k in ("batch_stats", "params"))
+    assert {leaf for module in stats.values() for leaf in module} == {"mean", "var"}
+    assert {leaf for module in params.values() for leaf in module} == {"scale", "bias"}
+    arrays = [a for tree in variables.values() for n in tree for a in bundles.flatten(tree[n], n)]
+    assert sorted(arrays) == sorted(n for n in bundle.weights if not n.startswith("segnet/"))
+
+
+def test_the_fingerprint_changes_with_finenet_s_statistics_only() -> None:
+    bundle = make_bundle(norm="batch")
+    means = [n for n in bundle.weights if n.endswith("/mean") and not n.startswith("segnet/")]
+    for name in means:
+        same = with_weight(bundle, name, 1e-3).fingerprint == bundle.fingerprint
+        assert same == name.startswith("compnet/"), name
+    assert {name.split("/")[0] for name in means} == {"compnet", "finenet"}
+
+
+def test_the_fingerprint_changes_with_every_finenet_array(tiny_bundle: Bundle) -> None:
+    names = [name for name in tiny_bundle.weights if name.startswith("finenet/")]
+    assert len(names) > 10
+    prints = {with_weight(tiny_bundle, name, 1e-3).fingerprint for name in names}
+    assert len(prints) == len(names) and tiny_bundle.fingerprint not in prints
+
+
+def test_the_fingerprint_changes_with_one_weight_of_an_array(tiny_bundle: Bundle) -> None:
+    name = "finenet/head/kernel"
+    last = np.zeros_like(tiny_bundle.weights[name])
+    last[-1, -1, -1, -1] = 1e-6
+    assert with_weight(tiny_bundle, name, last).fingerprint != tiny_bundle.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": 16},
+        {"finenet_blocks": 2},
+        {"norm": "group"},
+        {"upsampling": "bilinear_corners"},
+        {"colour": "ycbcr"},
+    ],
+)
+def test_the_fingerprint_changes_with_what_a_decoder_computes(
+    change: dict[str, object], tiny_bundle: Bundle
+) -> None:
+    changed = replace(tiny_bundle, model={**tiny_bundle.model, **change})
+    assert changed.fingerprint != tiny_bundle.fingerprint
+
+
+def test_the_fingerprint_does_not_follow_what_only_encoders_use(tiny_bundle: Bundle) -> None:
+    for name in ("compnet/head/kernel", "segnet/params/logits/bias"):
+        assert with_weight(tiny_bundle, name, 1.0).fingerprint == tiny_bundle.fingerprint
+    assert coarse_part(tiny_bundle).fingerprint == tiny_bundle.fingerprint
+    wider = {**tiny_bundle.model, "compnet_width": 5, "round_compact": False, "dtype": "bfloat16"}
+    assert replace(tiny_bundle, model=wider).fingerprint == tiny_bundle.fingerprint
+    assert replace(tiny_bundle, coding={}, provenance={}).fingerprint == tiny_bundle.fingerprint
+
+
+def test_a_segnet_alone_has_no_fingerprint(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ModelError, match="SegNet only"):
+        _ = segnet_part(tiny_bundle).fingerprint
+
+
+@pytest.fixture
+def directory(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    bundles.save(tiny_bundle, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("where", [0, 100, -1])
+def test_a_flipped_bit_of_the_weights_is_refused(where: int, directory: Path) -> None:
+    path = directory / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[where] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=r"not the one model\.json describes"):
+        bundles.load(directory)
+
+
+def test_cut_weights_and_those_of_another_model_are_refused(
+    directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = directory / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"not the one model\.json describes"):
+        bundles.load(directory)
+    other = tmp_path_factory.mktemp("other")
+    bundles.save(make_bundle(seed=1), other)
+    path.write_bytes((other / "weights.safetensors").read_bytes())
+    with pytest.raises(ModelError, match=r"not the one model\.json describes"):
+        bundles.load(directory)
+
+
+def edit(directory: Path, change: Callable[[dict], object]) -> None:
+    path = directory / "model.json"
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["model"].update(alpha=16), "not as it was written"),
+        (lambda d: d["model"].update(upsampling="bilinear_corners"), "not as it was written"),
+        (lambda d: d.update(fingerprint="0" * 16), "not as it was written"),
+        (lambda d: d["model"].pop("norm"), "damaged"),
+        (lambda d: d["model"].pop("colour"), "damaged"),
+        (lambda d: d.pop("fingerprint"), "damaged"),
+        (lambda d: d.pop("weights_sha256"), "damaged"),
+        (lambda d: d.update(format=1), "model format 1, this program reads 2"),
+        (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
+        (lambda d: d.update(classes="somewhere/flowers.json"), "unknown class table"),
+        (lambda d: d["classes"].update(table_id=99), "unknown class table 'camvid'"),
+        (lambda d: d["classes"].update(table_id=4), "not the one that this program has"),
+        (lambda d: d["classes"]["classes"].reverse(), "not the one that this program has"),
+        (lambda d: d.update(classes=[]), "a class table is"),
+        (lambda d: d.update(model="small"), "damaged"),
+        (lambda d: d.update(provenance=["nothing"]), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{"rows": [1]}]}), "damaged"),
+        (lambda d: d.update(metrics={"coarse": [{}]}), "damaged"),
+    ],
+)
+def test_a_tampered_description_is_refused(
+    change: Callable[[dict], object], message: str, directory: Path
+) -> None:
+    edit(directory, change)
+    with pytest.raises(DsslicError, match=message):
+        bundles.load(directory)
+
+
+def test_older_descriptions_are_read(directory: Path, tiny_bundle: Bundle) -> None:
+    def as_before(description: dict) -> None:
+        del description["metrics"], description["fingerprint_with_segnet"]
+        description["classes"] = "camvid"
+
+    edit(directory, as_before)
+    loaded = bundles.load(directory)
+    assert replace(loaded, weights={}) == replace(tiny_bundle, weights={})
+    assert loaded.fingerprints == tiny_bundle.fingerprints
+
+
+def test_a_description_says_without_this_package_what_labels_mean(
+    directory: Path, tiny_bundle: Bundle
+) -> None:
+    description = json.loads((directory / "model.json").read_text())
+    name, colour = description["classes"]["classes"][0]
+    assert name == tiny_bundle.classes.names[0] and tuple(colour) == tiny_bundle.classes.palette[0]
+    assert description["classes"]["void_ids"] == [11]
+    assert [description["fingerprint"], description["fingerprint_with_segnet"]] == [
+        fingerprint.hex() for fingerprint in tiny_bundle.fingerprints
+    ]
+
+
+MEASURED = [{"pictures": "two", "protocol": "by eye", "rows": [{"psnr_rgb_db": 30.0}]}]
+
+
+def test_what_was_measured_is_kept_and_joined_as_far_as_it_still_holds(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    metrics = {"coarse": MEASURED, "segnet": [], "joined": MEASURED}
+    bundles.save(replace(tiny_bundle, metrics=metrics), tmp_path)
+    loaded = bundles.load(tmp_path)
+    assert loaded.metrics == metrics and loaded.fingerprint == tiny_bundle.fingerprint
+    other = replace(segnet_part(make_bundle(seed=1)), metrics={"segnet": MEASURED})
+    assert join(loaded, other).metrics == {"coarse": MEASURED, "segnet": MEASURED}
+    assert join(coarse_part(tiny_bundle), other).metrics == {"segnet": MEASURED}
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])
+def test_a_description_that_is_none_is_refused(text: bytes, directory: Path) -> None:
+    (directory / "model.json").write_bytes(text)
+    with pytest.raises(ModelError, match="damaged model directory"):
+        bundles.load(directory)
+
+
+@pytest.mark.parametrize("part", ["model", "segnet", "enhancenet"])
+def test_a_part_that_is_no_object_is_refused(part: str, directory: Path) -> None:
+    edit(directory, lambda description: description.update({part: 5}))
+    with pytest.raises(ModelError, match="a part of it is no object"):
+        bundles.load(directory)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_directory_without_one_of_its_files_is_refused(name: str, directory: Path) -> None:
+    (directory / name).unlink()
+    with pytest.raises(ModelError, match=f"no {name} in it"):
+        bundles.load(directory)
+
+
+def test_weights_that_are_no_safetensors_are_refused(directory: Path) -> None:
+    for data in (b"", b"\x80\x04.", b"\xff" * 64):
+        (directory / "weights.safetensors").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        edit(directory, lambda d, sha256=sha256: d.update(weights_sha256=sha256))
+        with pytest.raises(ModelError, match="damaged model directory"):
+            bundles.load(directory)
+
+
+def test_joining_takes_coarse_weights_of_the_first_and_segnet_of_the_second(
+    tiny_bundle: Bundle,
+) -> None:
+    other = make_bundle(seed=1)
+    other = replace(other, provenance={"segnet": {"trained_on": "other"}})
+    older = {**tiny_bundle.weights, "segnet/params/older_layer/kernel": np.ones(3, np.float32)}
+    for coarse in (replace(tiny_bundle, weights=older), coarse_part(tiny_bundle)):
+        joined = join(coarse, other)
+        assert joined.fingerprint == tiny_bundle.fingerprint
+        assert (joined.model, joined.segnet) == (tiny_bundle.model, other.segnet)
+        assert joined.coding == tiny_bundle.coding
+        assert joined.provenance == {
+            "coarse": tiny_bundle.provenance["coarse"],
+            "segnet": {"trained_on": "other"},
+        }
+        assert same_weights(coarse_part(joined), coarse_part(tiny_bundle))
+        assert same_weights(segnet_part(joined), segnet_part(other))
+
+
+def test_joining_parts_that_do_not_fit_is_refused(tiny_bundle: Bundle) -> None:
+    elsewhere = replace(segnet_part(tiny_bundle), classes=class_table("msrc"))
+    with pytest.raises(ModelError, match="label differently: camvid and msrc"):
+        join(coarse_part(tiny_bundle), elsewhere)
+    with pytest.raises(ModelError, match="does not hold"):
+        join(segnet_part(tiny_bundle), tiny_bundle)
+    with pytest.raises(ModelError, match="holds no segnet"):
+        join(tiny_bundle, coarse_part(tiny_bundle))
+    with pytest.raises(ModelError, match="holds no enhancenet"):
+        join(tiny_bundle, enhancenet=tiny_bundle)
+
+
+def test_weights_of_half_precision_are_stored_so_and_read_back_as_they_were(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    half = halved(tiny_bundle)
+    bundles.save(tiny_bundle, tmp_path / "whole")
+    bundles.save(half, tmp_path / "half")
+    sizes = [(tmp_path / n / "weights.safetensors").stat().st_size for n in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    loaded = bundles.load(tmp_path / "half")
+    assert loaded.fingerprint == half.fingerprint != tiny_bundle.fingerprint
+    assert same_weights(loaded, half)
+    assert {array.dtype for array in loaded.weights.values()} == {np.dtype(np.float32)}
+    for name, array in half.weights.items():
+        np.testing.assert_allclose(array, tiny_bundle.weights[name], rtol=1e-3, atol=1e-6)
+
+
+def test_weights_too_large_for_half_precision_are_refused(tiny_bundle: Bundle) -> None:
+    name = next(iter(tiny_bundle.weights))
+    with pytest.raises(ModelError, match=f"{name} has values that half precision cannot hold"):
+        halved(with_weight(tiny_bundle, name, 1e6))

@@ -1,0 +1,209 @@
+"""`dsslic models`: what is listed, what is found by name and fingerprint, what is refused as damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import default
+from dsslic_jax import api, cli
+from dsslic_jax.bundle import directory as bundles
+from dsslic_jax.bundle import known as known_models
+from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.verifying import verify
+from dsslic_jax.classes.table import class_table
+from dsslic_jax.train.settings import resolve
+from dsslic_jax.train.tasks.registry import make_task
+from tests.codec.pictures import smooth_picture
+from tests.model_fixture import segnet_part
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "known"))
+    monkeypatch.setattr(known_models, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def bundled(tiny_model: Path, _nothing_known: None) -> Path:
+    """The directory of the one bundled model, called "tiny"."""
+    return Path(shutil.copytree(tiny_model, known_models.BUNDLED / "tiny"))
+
+
+def run(*arguments: object) -> int:
+    return cli.main(["models", *map(str, arguments)])
+
+
+def test_bundled_known_and_vanished_models_are_listed(
+    bundled: Path, tiny_model: Path, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundles.save(segnet_part(tiny_bundle), Path("segnet"))
+    known_models.remember(tiny_bundle.fingerprints, tiny_model)
+    known_models.remember([b"12345678"], Path("segnet"))
+    known_models.remember([b"abcdefgh"], Path("lost"))
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    fingerprint = tiny_bundle.fingerprint.hex()
+    size = sum(path.stat().st_size for path in bundled.iterdir())
+    assert lines[1].split("  ")[0] == "tiny (bundled)"
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    expected = [fingerprint, "coarse", "+", "segnet", "camvid", f"{size / 1e6:.1f}"]
+    assert rows["tiny"][1:] == rows[str(tiny_model)] == expected
+    assert rows[str(Path("segnet").resolve())][:2] == ["-", "segnet"]
+    assert rows[str(Path("lost").resolve())] == [b"abcdefgh".hex(), "gone"]
+    assert run("--json") == 0
+    told = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert told["tiny"]["bundled"] and told["tiny"]["num_bytes"] == size
+    assert sorted(told[str(tiny_model)]["links"]) == sorted(
+        found.hex() for found in tiny_bundle.fingerprints
+    )
+
+
+def test_no_models_and_damaged_ones_are_said_so(
+    bundled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bundled / "model.json").write_text('{"classes": "camvid"}')
+    assert run() == 0
+    assert "damaged model.json (KeyError('model'))" in capsys.readouterr().out
+    shutil.rmtree(bundled)
+    assert run() == 0
+    assert capsys.readouterr().out.startswith("no models")
+
+
+@pytest.mark.parametrize("at_decoder", [False, True])
+def test_a_bundled_model_goes_by_its_name_and_streams_find_it(
+    at_decoder: bool, bundled: Path
+) -> None:
+    Image.fromarray(smooth_picture(40, 48)).save("picture.png")
+    option = ["--labels-at-decoder"] if at_decoder else []
+    encode = ["encode", "picture.png", "a.dsslic", "--model", "tiny", *option]
+    assert cli.main(encode) == 0
+    assert cli.main(["decode", "a.dsslic", "a.png"]) == 0
+    assert not known_models.remembered()  # nothing links into the package
+    data = api.encode("picture.png", "tiny", label_layer="decoder" if at_decoder else None)
+    assert data == Path("a.dsslic").read_bytes()
+
+
+def test_a_directory_goes_before_a_bundled_model_of_its_name(bundled: Path) -> None:
+    assert known_models.model_directory("tiny") == bundled
+    Path("tiny").mkdir()
+    assert known_models.model_directory("tiny") == Path("tiny")
+    assert known_models.model_directory("other") == Path("other")
+
+
+def test_sound_models_pass_with_a_line_each(
+    bundled: Path, tiny_model: Path, tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known_models.remember([*tiny_bundle.fingerprints, b"12345678"], tiny_model)
+    known_models.remember([b"abcdefgh"], Path("lost"))
+    bundles.save(segnet_part(tiny_bundle), Path("segnet"))
+    assert run("verify") == 0
+    ok, *others = capsys.readouterr().out.splitlines()
+    gone, stale = sorted(others)
+    assert ok == "ok    tiny" and gone == f"gone  {Path('lost').resolve()}"
+    assert stale.startswith(f"ok    {tiny_model} (no longer {b'12345678'.hex()}, ")
+    assert run("verify", "tiny", "segnet") == 0
+    assert capsys.readouterr().out == "ok    tiny\nok    segnet\n"
+
+
+Damage = Callable[[Path, Bundle], object]
+
+
+def described(**changes: object) -> Damage:
+    """Changes a key of model.json ("part__setting": one of a part's settings)."""
+
+    def damage(directory: Path, bundle: Bundle) -> None:
+        description = json.loads((directory / "model.json").read_text())
+        for key, value in changes.items():
+            *way, last = key.split("__")
+            node = description
+            for step in way:
+                node = node[step]
+            node[last] = value
+        (directory / "model.json").write_text(json.dumps(description))
+
+    return damage
+
+
+def weighted(name: str, array: np.ndarray | None) -> Damage:
+    """Replaces an array, or leaves it out, with a description that names the new file."""
+
+    def damage(directory: Path, bundle: Bundle) -> None:
+        weights = {n: w for n, w in bundle.weights.items() if n != name}
+        weights |= {} if array is None else {name: array}
+        bundles.save(replace(bundle, weights=weights), directory)
+
+    return damage
+
+
+UNTOLD = {"fingerprint_with_segnet": None}  # as older models are
+BIAS = "segnet/params/logits/bias"  # of twelve classes
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d, b: (d / "weights.safetensors").unlink(), "no weights.safetensors in it"),
+        (lambda d, b: (d / "weights.safetensors").write_bytes(b"no"), "not the one model.json"),
+        (lambda d, b: (d / "training.safetensors").write_bytes(b"no"), "cannot be read"),
+        (described(fingerprint_with_segnet="0" * 16), "not as it was written (fingerprint)"),
+        (described(model__compnet_width=5), "misshapen: compnet/"),
+        (described(model__compnet_width=10**9), "compnet_width of coarse is 1000000000, not a"),
+        (described(segnet__width="8", **UNTOLD), "width of segnet is '8', not a number"),
+        (described(segnet__classes=True, **UNTOLD), "classes of segnet is True, not a number"),
+        (
+            described(segnet__classes=11, **UNTOLD),
+            "segnet is for 11 classes, the table 'camvid' has 12",
+        ),
+        (described(segnet__backbone="huge", **UNTOLD), "backbone must be one of"),
+        (described(segnet={"classes": 12}, **UNTOLD), "settings of no network (KeyError("),
+        (weighted(BIAS, None), f"missing: {BIAS}"),
+        (weighted(BIAS, np.zeros(11, np.float32)), f"misshapen: {BIAS} [11], not [12]"),
+        (weighted(BIAS, np.zeros(12, np.float64)), f"not float32: {BIAS}"),
+        (weighted("compnet/more", np.zeros(1, np.float32)), "not known: compnet/more"),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_told_in_its_line(
+    damage: Damage,
+    message: str,
+    bundled: Path,
+    tiny_bundle: Bundle,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundles.save(tiny_bundle, Path("model"))
+    damage(Path("model"), tiny_bundle)
+    assert run("verify", "model", "tiny") == 1
+    said = capsys.readouterr()
+    bad, ok = said.out.splitlines()
+    assert bad.startswith("bad   model: ") and message in bad
+    assert ok == "ok    tiny"
+    assert "1 of 2 models are bad" in said.err and said.err.count("\n") == 1
+
+
+def test_every_model_that_comes_with_the_package_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for directory in known_models.bundled().values():
+        model = verify(directory)
+        assert [known_models.find(found).resolve() for found in model.fingerprints] == [
+            directory.resolve() for _ in model.fingerprints
+        ]
+
+
+def test_a_model_of_the_best_profile_is_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    config = resolve(default.tiny(default.enhancement()))
+    task = make_task(config, class_table(config.data.classes))
+    bundles.save(task.bundle(task.state), Path("model"))
+    assert run("verify", "model") == 0
+    damaged = {n: w for n, w in task.bundle(task.state).weights.items() if "head" not in n}
+    bundles.save(replace(task.bundle(task.state), weights=damaged), Path("model"))
+    assert run("verify", "model") == 1
+    assert "enhancenet/params/head/kernel" in capsys.readouterr().out

@@ -19,6 +19,7 @@ from PIL import Image
 from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.evaluate.tables.means import csv_bytes
 from dsslic_jax.metrics import psnr_rgb_db
+from dsslic_jax.models.parts import COARSE
 from dsslic_jax.system import runtime
 from dsslic_jax.system.files import write_atomically
 
@@ -43,8 +44,9 @@ def measured(paths: list[Path], model: Path) -> list[dict[str, object]]:
     from dsslic_jax.pictures.reading import read_picture
 
     codec = Codec(load(model))
-    assert codec.bundle.model is not None and codec.bundle.model["colour"] == "rgb"
-    alpha = codec.bundle.model["alpha"]
+    settings = codec.bundle.settings(COARSE)
+    assert settings.colour == "rgb"
+    alpha = settings.alpha
     found: dict[str, list[tuple[float, int]]] = {}
     for path in paths:
         picture = read_picture(path)

@@ -20,15 +20,17 @@ from dsslic_jax.system import runtime
 
 runtime.prepare()
 
+import flax.traverse_util  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 from safetensors.numpy import load, save  # noqa: E402
 
-from dsslic_jax.bundle.directory import Bundle, nest  # noqa: E402
+from dsslic_jax.bundle.model import Bundle, Part  # noqa: E402
 from dsslic_jax.classes.table import class_table  # noqa: E402
-from dsslic_jax.convert.ours import SETTINGS, drawn  # noqa: E402
+from dsslic_jax.convert import discriminator  # noqa: E402
+from dsslic_jax.convert.discriminator import StoredDiscriminator  # noqa: E402
 from dsslic_jax.convert.stablehlo import to_stablehlo  # noqa: E402
 from dsslic_jax.convert.torch.export import to_onnx  # noqa: E402
 from dsslic_jax.convert.torch.loading import discriminator_of, modules_of  # noqa: E402
@@ -38,20 +40,17 @@ from dsslic_jax.convert.transfer import (  # noqa: E402
     from_state_dict,
     to_state_dict,
 )
+from dsslic_jax.models import parts  # noqa: E402
 from dsslic_jax.models.coarse import build_coarse_model  # noqa: E402
-from dsslic_jax.models.discriminator import MultiScaleDiscriminator  # noqa: E402
+from dsslic_jax.models.discriminator import build_discriminator  # noqa: E402
 from dsslic_jax.models.segnet import build_segnet  # noqa: E402
+from dsslic_jax.models.settings import CoarseSettings, SegNetSettings  # noqa: E402
+from dsslic_jax.settings.reading import to_mapping  # noqa: E402
 
 TABLE = class_table("ade20k")
-COARSE = {**SETTINGS["coarse"], "classes": TABLE.num_classes}
-SEGNET = {**SETTINGS["segnet"], "classes": TABLE.num_classes, "backbone": "resnet50"}
-DISCRIMINATOR: dict[str, Any] = {
-    "width": 64,
-    "layers": 3,
-    "scales": 2,
-    "channels": TABLE.num_classes + 6,
-    "norm": "instance",
-}
+COARSE = CoarseSettings(classes=TABLE.num_classes)
+SEGNET = SegNetSettings(classes=TABLE.num_classes)
+DISCRIMINATOR = StoredDiscriminator(channels=TABLE.num_classes + 6)
 
 
 def seconds(run: Callable[[], Any]) -> tuple[Any, float]:
@@ -74,11 +73,14 @@ def apart(ours: Any, theirs: Any) -> float:
 
 def random_model() -> Portable:
     """All four networks with weights as training begins with them."""
-    weights: dict[str, np.ndarray] = {}
-    for network, settings in (("compnet", COARSE), ("finenet", COARSE), ("segnet", SEGNET)):
-        weights |= drawn(network, settings)
-    training = drawn("discriminator", DISCRIMINATOR)
-    return Portable(Bundle(TABLE, COARSE, SEGNET, {}, {}, weights), training)
+    chosen = {parts.COARSE: COARSE, parts.SEGNET: SEGNET}
+    made = {kind.name: Part(own, kind.drawn(own)) for kind, own in chosen.items()}
+    rng = np.random.default_rng(0)
+    training = {
+        name: rng.normal(0, 0.02, shape).astype(np.float32)
+        for name, shape in discriminator.shapes(to_mapping(DISCRIMINATOR)).items()
+    }
+    return Portable(Bundle(TABLE, made), training)
 
 
 def report_outputs(model: Portable, height: int, width: int) -> None:
@@ -86,14 +88,15 @@ def report_outputs(model: Portable, height: int, width: int) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, TABLE.num_classes, (1, height, width), dtype=np.int32)
     picture = rng.uniform(-1, 1, (1, height, width, 3)).astype(np.float32)
-    seen = rng.uniform(-1, 1, (1, height - 3, width - 5, DISCRIMINATOR["channels"]))
+    seen = rng.uniform(-1, 1, (1, height - 3, width - 5, DISCRIMINATOR.channels))
     bundle, coarse, ids = model.bundle, build_coarse_model(COARSE), torch.from_numpy(labels)
-    variables, theirs = bundle.coarse_variables(), modules_of(model.bundle)
+    variables, theirs = bundle.variables(parts.COARSE), modules_of(model.bundle)
     compact = jax.jit(lambda v: coarse.apply(v, labels, picture, method="compress"))(variables)
     made = jax.jit(lambda v: coarse.apply(v, labels, compact, method="predict").coarse)(variables)
-    judge = MultiScaleDiscriminator()
-    params = {"params": nest(model.training)["discriminator"]}
-    segnet = jax.jit(build_segnet(SEGNET).apply)(bundle.tree("segnet"), picture)
+    judge = build_discriminator(DISCRIMINATOR)
+    training = flax.traverse_util.unflatten_dict(model.training, sep="/")
+    params = {"params": training["discriminator"]}
+    segnet = jax.jit(build_segnet(SEGNET).apply)(bundle.variables(parts.SEGNET), picture)
     with torch.inference_mode():
         differences = {
             "compnet": apart(compact, theirs["encoder"](ids, nchw(picture))),
@@ -108,15 +111,15 @@ def report_outputs(model: Portable, height: int, width: int) -> None:
         arrays = {**bundle.weights, **model.training}
         size = sum(a.size for n, a in arrays.items() if n.startswith(f"{network}/"))
         print(f"{network}: {size / 1e6:.1f} million weights, largest difference {difference:.1e}")
-    report_files(bundle, theirs["decoder"], (labels, compact), made)
+    report_files(bundle, (labels, compact), made)
 
 
-def report_files(bundle: Bundle, decoder: Any, inputs: tuple[Any, Any], made: Any) -> None:
+def report_files(bundle: Bundle, inputs: tuple[Any, Any], made: Any) -> None:
     """Prints how long the decoder's files take to make, and how far their outputs are from JAX's."""
     labels, compact = inputs
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decoder"
-        _, taken = seconds(lambda: to_onnx(decoder, path))
+        _, taken = seconds(lambda: to_onnx(bundle, "decoder", path))
         session = onnxruntime.InferenceSession(path)
         arrays = {"labels": labels.astype(np.int64), "compact": nchw(compact).numpy()}
         difference = apart(made, torch.from_numpy(session.run(None, arrays)[0]))

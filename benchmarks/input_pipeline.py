@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from configs import default
+from dsslic_jax.configs import default
 from dsslic_jax.data.pipeline import train_iterator
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from dsslic_jax.codec.coders.context.coder import LabelCoder
+from dsslic_jax.codec.coders.flif import FLIF
 from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
 from dsslic_jax.codec.coders.programs.running import find_program, run_program
 
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="maps of each set, evenly spaced")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    flif = find_program("flif", {"flif": options.flif})
+    flif = find_program(FLIF, {"flif": options.flif})
     for name, pattern in SETS.items():
         paths = sorted(options.data.glob(pattern))
         count = min(options.limit or len(paths), len(paths))

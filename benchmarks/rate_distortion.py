@@ -30,7 +30,9 @@ import numpy as np
 
 from dsslic_jax.bundle.directory import load
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.codec.coders.bpg.coder import BpgCoder, BpgOptions
 from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
+from dsslic_jax.codec.coders.coder import Context
 from dsslic_jax.codec.layers import residual
 from dsslic_jax.codec.layers.residual import ResidualSettings
 from dsslic_jax.errors import DataError
@@ -44,6 +46,7 @@ from dsslic_jax.metrics import (
     psnr_rgb_db,
     similarity_db,
 )
+from dsslic_jax.models.parts import COARSE
 from dsslic_jax.pictures.reading import read_picture
 from dsslic_jax.system import runtime
 from dsslic_jax.system.files import write_atomically
@@ -203,19 +206,20 @@ def point(picture: np.ndarray, coded: Coded) -> Point:
 
 def bpg(picture: np.ndarray, quality: float) -> Coded:
     """BPG 4:4:4 of 8 bits, at the whole quantiser that the quality means or the next lower one."""
-    quantiser, _ = ResidualSettings(quality).quantiser()
-    data = EmbeddedBpg().encode(picture, quantiser, "ycbcr444", 8)
-    return len(data), EmbeddedBpg().decode(data, picture.shape)
+    coder = BpgCoder(EmbeddedBpg())
+    quantiser, _ = coder.setting(quality)
+    data = coder.encode(picture, quantiser)
+    return len(data), coder.decode(data, picture.shape)
 
 
 def direct(picture: np.ndarray, enhancing: Path | None, quality: float) -> Coded:
     """A residual layer by itself, from which nothing is subtracted: no header, no s, no c."""
-    how = ResidualSettings(quality, "centred", 10, prediction_gain=0.0)
-    coder, nothing = EmbeddedBpg(), np.zeros_like(picture)
-    data = residual.encode(picture, nothing, None, how, coder, 1)
-    decoded = residual.decode(data, nothing, None, coder)
+    how = ResidualSettings(quality, "centred", prediction_gain=0.0)
+    coder, nothing = BpgCoder(EmbeddedBpg(), BpgOptions(10)), np.zeros_like(picture)
+    data = residual.encode(picture, nothing, Context(), how, coder, 1)
+    decoded = residual.decode(data, nothing, Context(), coder)
     if enhancing is not None:
-        enhanced = _enhancer(enhancing)(decoded, None, how.strength)
+        enhanced = _enhancer(enhancing)(decoded, None, coder.strength(quality))
         if mean_squared_error(picture, enhanced) < mean_squared_error(picture, decoded):
             decoded = enhanced
     return len(data), decoded
@@ -246,7 +250,7 @@ def _segmented(model: Path, picture: np.ndarray) -> np.ndarray:
 
 @cache
 def _enhancer(model: Path) -> Any:
-    from dsslic_jax.codec.networks.predictor import NetworkEnhancer
+    from dsslic_jax.codec.networks.enhancer import NetworkEnhancer
 
     return NetworkEnhancer(load(model))
 
@@ -259,10 +263,11 @@ def _codec(model: Path, name: str | None) -> Codec:
     own = load(model)
     if name is None:
         return Codec(own)
-    assert own.model is not None
     variant = variant_named(name)
-    networks, coding = {**own.model, **variant.model}, {**own.coding, **variant.coding}
-    return Codec(replace(own, model=networks, coding=coding))
+    coarse = own.part(COARSE)
+    changed = replace(coarse, settings=replace(coarse.settings, **variant.model))
+    parts, coding = {**own.parts, COARSE.name: changed}, {**own.coding, **variant.coding}
+    return Codec(replace(own, parts=parts, coding=coding))
 
 
 def difference_row(name: str, found: Sequence[Mapping[str, Sequence[Point]]]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class TorchStep:
         """The networks begin with the weights of `state`.
 
         Args:
-          config: resolved configuration.
+          config: the settings of the run.
           bundle: the model directory of `state`.
           state: a state of our own training, VGG in `frozen` or None.
           device: "cpu" or "cuda".
@@ -39,11 +39,11 @@ class TorchStep:
         self.config, self.device = config, device
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         parts = modules_of(bundle)
-        players = {
+        learners = {
             f"discriminator/{name}": array
             for name, array in _flat(state.discriminator.params).items()
         }
-        judge = discriminator_of(players, config.discriminator.norm)
+        judge = discriminator_of(learners, config.discriminator.norm)
         self.encoder, self.decoder, self.judge = (
             network.train().to(device, memory_format=self.layout)
             for network in (parts["encoder"], parts["decoder"], judge)
@@ -115,10 +115,10 @@ class TorchStep:
         terms |= {"G/total": total, "D/total": loss_d}
         return {name: term.detach() for name, term in terms.items()}
 
-    def _update(self, player: int, loss: Any) -> None:
-        self.optimizers[player].zero_grad(set_to_none=True)
+    def _update(self, learner: int, loss: Any) -> None:
+        self.optimizers[learner].zero_grad(set_to_none=True)
         loss.backward()
-        self.optimizers[player].step()
+        self.optimizers[learner].step()
 
     def ssim(self, x: Tensor, y: Tensor) -> Tensor:
         """`train.ssim.ssim` of [B, 3, H, W]."""

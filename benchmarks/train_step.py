@@ -26,14 +26,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from benchmarks.torch_step import TorchStep  # noqa: E402
-from configs import default  # noqa: E402
-from dsslic_jax.classes.table import class_table  # noqa: E402
+from dsslic_jax.configs import default  # noqa: E402
 from dsslic_jax.models.layers import init_params  # noqa: E402
 from dsslic_jax.models.vgg import VGG19Features  # noqa: E402
-from dsslic_jax.train.settings import resolve  # noqa: E402
-from dsslic_jax.train.state import init_state  # noqa: E402
-from dsslic_jax.train.tasks.coarse import make_train_step  # noqa: E402
 from dsslic_jax.train.tasks.registry import make_task  # noqa: E402
+from dsslic_jax.train.tasks.task import Task  # noqa: E402
 
 ROUND_SECONDS = 2.0
 Batch = dict[str, np.ndarray]
@@ -42,7 +39,8 @@ Batch = dict[str, np.ndarray]
 def main() -> None:
     """Measures and prints."""
     options = _options()
-    config = _config(options)
+    task = _task(options)
+    config = task.settings
     rng = np.random.default_rng(0)
     batch = {
         "image": rng.integers(0, 256, (options.batch, options.size, options.size, 3), np.uint8),
@@ -50,8 +48,8 @@ def main() -> None:
             0, config.model.classes, (options.batch, options.size, options.size)
         ).astype(np.uint8),
     }
-    state, bundle = _start(config, options.vgg)
-    ours, flops, expected = _jax_step(config, state, batch)
+    state, bundle = _start(task, options.vgg)
+    ours, flops, expected = _jax_step(task, state, batch)
     variants: dict[str, Callable[[], None]] = {"jax": ours}
     for name in options.torch.split(","):
         variants[f"torch {name}"] = _torch_step(name, config, bundle, state, batch, expected)
@@ -84,22 +82,18 @@ def _in_turns(variants: dict[str, Callable[[], None]], total_seconds: float) -> 
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def _start(config: Any, vgg: bool) -> tuple[Any, Any]:
+def _start(task: Task[Any], vgg: bool) -> tuple[Any, Any]:
     frozen = None
     if vgg:
         picture = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
         frozen = init_params(VGG19Features(), 0, picture)["params"]
-    state = init_state(config, frozen)
-    with config.unlocked():
-        weight, config.losses.vgg_weight = config.losses.vgg_weight, 0.0  # a task would read a file
-        bundle = make_task(config, class_table(config.data.classes)).bundle(state)
-        config.losses.vgg_weight = weight
-    return state, bundle
+    state = task.first_state().replace(frozen=frozen)
+    return state, task.bundle(state)
 
 
-def _jax_step(config: Any, state: Any, batch: Batch) -> tuple[Callable[[], None], float, Any]:
+def _jax_step(task: Task[Any], state: Any, batch: Batch) -> tuple[Callable[[], None], float, Any]:
     """The step to time, its FLOPs, and the losses of the first one."""
-    step = jax.jit(make_train_step(config), donate_argnums=0)
+    step = jax.jit(task.step(), donate_argnums=0)
     lowered = step.lower(state, batch)
     flops = float(lowered.cost_analysis()["flops"])
     compiled = lowered.compile()
@@ -137,7 +131,7 @@ def _torch_step(
     return run
 
 
-def _config(options: argparse.Namespace) -> Any:
+def _task(options: argparse.Namespace) -> Task[Any]:
     config = default.compression()
     config.data.classes = options.classes
     config.data.crop = (options.size, options.size)
@@ -148,7 +142,7 @@ def _config(options: argparse.Namespace) -> Any:
     config.precision = options.precision
     if not options.vgg:
         config.losses.vgg_weight = 0.0
-    return resolve(config)
+    return make_task(config)
 
 
 def _options() -> argparse.Namespace:

@@ -1,1 +1,1 @@
-"""Training configurations: `default.py` explains every key, the others hold differences only."""
+"""Recipes of training: `default.py` is where they begin, the others hold differences only."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import default
+from dsslic_jax.configs import default
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import best_natural
+from dsslic_jax.configs import best_natural
 
 
 def get_config(variant: str = "") -> ConfigDict:

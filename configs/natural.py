@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import camvid, default
+from dsslic_jax.configs import camvid, default
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import ade20k, default
+from dsslic_jax.configs import ade20k, default
 
 
 def get_config(variant: str = "") -> ConfigDict:

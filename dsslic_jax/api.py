@@ -23,8 +23,8 @@ from dsslic_jax.pictures.reading import read_label_map
 from dsslic_jax.system import runtime
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle.directory import Bundle
-    from dsslic_jax.codec.codec import Codec, Decoded
+    from dsslic_jax.bundle.model import Bundle
+    from dsslic_jax.codec.codec import Codec
 
     Model = str | Path | Bundle | Codec
 
@@ -40,9 +40,8 @@ class Picture:
     classes: ClassTable  # of the labels
     pixels: np.ndarray | None  # the finest picture, uint8 [H, W, 3], or [H, W] of a grey one
     labels: np.ndarray | None  # s, uint8 [H, W] class ids; None also where the stream has none
-    compact: np.ndarray | None = (
-        None  # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3], as networks see it
-    )
+    # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3], as networks see it
+    compact: np.ndarray | None = None
     coarse: np.ndarray | None = None  # x', uint8 [H, W, 3]
     metadata: Mapping[str, bytes] = field(default_factory=dict)  # "icc", "exif"
 
@@ -136,11 +135,7 @@ def decode(data: bytes | str | Path, model: Model | None = None, upto: str = "r"
         return Picture("s", True, classes, None, labels)
     header = container.read_header(data)
     codec = _codec_of(known_models.find(header.fingerprint) if model is None else model)
-    return _picture(codec.decode(data, upto))
-
-
-def _picture(decoded: Decoded) -> Picture:
-    header = decoded.header
+    decoded = codec.decode(data, upto)
     pixels = decoded.finest
     return Picture(
         upto=decoded.upto,
@@ -172,11 +167,12 @@ def _codec_of(model: Model) -> Codec:
     """The codec of a model; that of a directory or Bundle met before still has its compiled networks."""
     runtime.prepare()
     from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle.model import Bundle
     from dsslic_jax.codec.codec import Codec
 
     if isinstance(model, Codec):
         return model
-    if isinstance(model, bundle.Bundle):
+    if isinstance(model, Bundle):
         key: Any = id(model)  # its codec keeps it alive
     else:
         model = known_models.model_directory(model)

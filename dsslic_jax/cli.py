@@ -24,6 +24,7 @@ from dsslic_jax.commands import (
     search,
 )
 from dsslic_jax.errors import DsslicError
+from dsslic_jax.system import extras
 from dsslic_jax.system.printable import printable
 
 COMMANDS = (
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130  # as shells say it
     except DsslicError as error:
         print(f"dsslic {options.command}: {printable(str(error))}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        if (remedy := extras.told(error)) is None:
+            raise
+        print(f"dsslic {options.command}: {remedy}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""  # a full disk names no file

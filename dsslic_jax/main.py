@@ -1,4 +1,4 @@
-"""Door to training: python -m dsslic_jax.main --config=configs/X.py[:tiny] --workdir=DIR
+"""Trains: python -m dsslic_jax.main --config=configs/X.py[:tiny] --workdir=DIR
 
 Any key can be set on the command line, e.g. --config.train.batch_size=16 --config.data.root=/data/camvid.
 """
@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsslic_jax.system import runtime
+from dsslic_jax.system import extras, runtime
 
 runtime.prepare()
 
-from absl import app, flags, logging  # noqa: E402
-from ml_collections import config_flags  # noqa: E402
+with extras.remedy_told():
+    from absl import app, flags, logging
+    from ml_collections import config_flags
 
 from dsslic_jax.errors import DsslicError  # noqa: E402
 from dsslic_jax.system.command_line import parse_flags  # noqa: E402
@@ -66,49 +67,26 @@ def _run(workdir: Path) -> bool:
     """Returns whether training reached its last step."""
     import jax
 
-    from dsslic_jax.bundle import directory as bundle
-    from dsslic_jax.bundle import known as known_models
-    from dsslic_jax.codec.settings import coding_settings
-    from dsslic_jax.evaluate.during_training import evaluation_of
+    from dsslic_jax.bundle import directory, known
     from dsslic_jax.train.loop import train
+    from dsslic_jax.train.tasks.registry import make_task
 
-    if "coding" in _CONFIG.value:
-        coding_settings(_CONFIG.value.coding)  # a mistake is told before training, not after
+    task = make_task(_CONFIG.value)  # a mistake is told before a file or a device is opened
     if _UNTRAINED.value:
-        return _write_untrained(workdir)
+        directory.save(task.bundle(task.first_state()), workdir / "model")
+        print(f"model: {workdir / 'model'}")
+        return True
     place = (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     if _DISTRIBUTED.value or place != (None, None, None):
         distributed.join(*place, heartbeat_timeout_s=_HEARTBEAT.value)
-    model = train(_CONFIG.value, workdir, evaluation_of(_CONFIG.value), _PROFILE.value)
+    model = train(task, workdir, _PROFILE.value)
     if model is None:
         return False
-    if jax.process_index() != 0:
-        return True
-    print(f"model: {model}")
-    known_models.remember(bundle.load(model).fingerprints, model)
-    if not _CONFIG.value.after.evaluate:
-        return True
-    if _CONFIG.value.task == "compression":
-        from dsslic_jax.evaluate.after_training import measure_held_back
-
-        measure_held_back(_CONFIG.value, model, workdir)
-    else:
-        from dsslic_jax.evaluate.segmentation import measure_segmentation
-
-        measure_segmentation(_CONFIG.value, model)
-    return True
-
-
-def _write_untrained(workdir: Path) -> bool:
-    from dsslic_jax.bundle import directory as bundle
-    from dsslic_jax.classes.table import class_table
-    from dsslic_jax.train.settings import resolve
-    from dsslic_jax.train.tasks.registry import make_task
-
-    config = resolve(_CONFIG.value)
-    task = make_task(config, class_table(config.data.classes))
-    bundle.save(task.bundle(task.state), workdir / "model")
-    print(f"model: {workdir / 'model'}")
+    if jax.process_index() == 0:
+        print(f"model: {model}")
+        known.remember(directory.load(model).fingerprints, model)
+        if task.settings.after.evaluate:
+            task.measure(model, workdir)
     return True
 
 

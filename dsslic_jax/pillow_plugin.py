@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from dsslic_jax import api
-from dsslic_jax.codec.stream.container import MAGIC
-from dsslic_jax.codec.stream.files import read_header_of
+from dsslic_jax.codec.stream.container import MAGIC, read_header_of
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.pictures.metadata import save_options
 

@@ -3,9 +3,9 @@
     python launch/gke.py [--dry-run] NAME TOPOLOGY IMAGE CLAIM CONFIG WORKDIR [--config.key=value ...]
 
 TOPOLOGY is e.g. v5e:4x4; IMAGE holds a checkout in its working directory, with the package installed for TPUs
-(pip install '.[tpu]'). CLAIM, a volume claim that many pods may write to, is mounted at /shared; WORKDIR lies on it.
-The run goes on from its newest checkpoint, at most --restarts times. --dry-run prints manifest and command; deleting is
-left to you.
+(pip install '.[tpu,train]'). CLAIM, a volume claim that many pods may write to, is mounted at /shared; WORKDIR lies
+on it. The run goes on from its newest checkpoint, at most --restarts times. --dry-run prints manifest and command;
+deleting is left to you.
 """
 
 from __future__ import annotations

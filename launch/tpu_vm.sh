@@ -73,7 +73,7 @@ install() { # NAME ZONE
     on_all "$1" "$2" "set -eu; mkdir -p dsslic_jax; tar -xzf dsslic_jax.tar.gz -C dsslic_jax; cd dsslic_jax; \
 python3 -m pip install --quiet --user uv; PATH=\$HOME/.local/bin:\$PATH; \
 [ -x .venv/bin/python ] || uv venv --quiet --python 3.12 .venv; \
-uv pip install --quiet --python .venv/bin/python --editable '.[tpu]'" && # the images' own Python may be too old
+uv pip install --quiet --python .venv/bin/python --editable '.[tpu,train]'" && # the images' own Python may be too old
     if [ -n "$setup" ]; then on_all "$1" "$2" "$setup"; fi
 }
 

@@ -6,20 +6,26 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import default
+from dsslic_jax.configs import default
+from dsslic_jax.train.tasks.registry import make_task
 
 
 def small_compression(**train: Any) -> ConfigDict:
     """Width 4, one block, 64x64 embedded scenes, batch 8, four steps; unlocked."""
-    return _on_small_scenes(default.compression(), train)
+    return on_small_scenes(default.compression(), train)
 
 
 def small_segmentation(**train: Any) -> ConfigDict:
     """The small SegNet at width 8 on the same scenes; unlocked."""
-    return _on_small_scenes(default.segmentation(), train)
+    return on_small_scenes(default.segmentation(), train)
 
 
-def _on_small_scenes(config: ConfigDict, train: dict[str, Any]) -> ConfigDict:
+def settings_of(config: ConfigDict) -> Any:
+    """The settings of a configuration, as `make_task` reads them."""
+    return make_task(config).settings
+
+
+def on_small_scenes(config: ConfigDict, train: dict[str, Any]) -> ConfigDict:
     config = default.tiny(config)
     config.data.kind = "scenes"
     config.data.eval_split = "test"

@@ -6,17 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
-from configs.default import compression, segmentation, tiny
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle, flatten
+from dsslic_jax.bundle.model import Bundle, Part
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.models.layers import init_params
-from dsslic_jax.models.segnet import build_segnet
+from dsslic_jax.configs.default import compression, segmentation, tiny
+from dsslic_jax.models.parts import COARSE, SEGNET
+from dsslic_jax.models.settings import CoarseSettings, SegNetSettings
+from dsslic_jax.settings.reading import read
 
 TABLE = "camvid"  # its last id, 11, is void
 
@@ -27,53 +26,55 @@ def make_bundle(seed: int = 0, table: str = TABLE, **model: Any) -> Bundle:
     `model` replaces settings of the coarse model.
     """
     classes = class_table(table)
-    coarse, segnet = tiny(compression()), tiny(segmentation())
-    coarse.model.update(model)
-    coarse.model.classes = segnet.model.classes = classes.num_classes
-    picture = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
-    labels = jax.ShapeDtypeStruct((1, 32, 32), np.int32)
-    weights = flatten(
-        init_params(build_segnet(segnet.model), seed, picture, kernel_std=_fan_in), "segnet"
-    )
-    variables = init_params(build_coarse_model(coarse.model), seed, labels, picture)
-    for collection in variables.values():
-        for name, tree in collection.items():
-            weights |= flatten(tree, name)
+    coding = tiny(compression())
+    counted = {"classes": classes.num_classes}
+    coarse = read(CoarseSettings, coding.model.to_dict() | counted | model)
+    segnet = read(SegNetSettings, tiny(segmentation()).model.to_dict() | counted)
     return Bundle(
         classes=classes,
-        model=coarse.model.to_dict(),
-        segnet=segnet.model.to_dict(),
-        coding=coarse.coding.to_dict(),
-        provenance={"coarse": {"trained_on": "nothing"}, "segnet": {"trained_on": "noise"}},
-        weights=weights,
+        parts={
+            "coarse": Part(coarse, COARSE.drawn(coarse, seed), {"trained_on": "nothing"}),
+            # As training draws it: at 0.02 its scores answer one class everywhere.
+            "segnet": Part(segnet, SEGNET.drawn(segnet, seed), {"trained_on": "noise"}),
+        },
+        coding=coding.coding.to_dict(),
     )
+
+
+def only(bundle: Bundle, *parts: str) -> Bundle:
+    """The bundle without its other parts."""
+    return replace(bundle, parts={name: bundle.parts[name] for name in parts})
 
 
 def coarse_part(bundle: Bundle) -> Bundle:
     """The bundle without its SegNet, as training the compression networks writes it."""
-    return replace(
-        bundle,
-        segnet=None,
-        provenance={"coarse": bundle.provenance["coarse"]},
-        weights={n: w for n, w in bundle.weights.items() if not n.startswith("segnet/")},
-    )
+    return only(bundle, "coarse")
 
 
 def segnet_part(bundle: Bundle) -> Bundle:
     """The bundle's SegNet alone, as training SegNet writes it."""
+    return replace(only(bundle, "segnet"), coding={})
+
+
+def changed(bundle: Bundle, part: str, **changes: Any) -> Bundle:
+    """The bundle with other settings, arrays or provenance of a part; settings by name as {"settings": {…}}."""
+    old = bundle.parts[part]
+    if "settings" in changes:
+        changes["settings"] = replace(old.settings, **changes["settings"])
+    return replace(bundle, parts={**bundle.parts, part: replace(old, **changes)})
+
+
+def without_weights(bundle: Bundle) -> Bundle:
+    """The bundle as its description tells it."""
     return replace(
-        bundle,
-        model=None,
-        coding={},
-        provenance={"segnet": bundle.provenance["segnet"]},
-        weights={n: w for n, w in bundle.weights.items() if n.startswith("segnet/")},
+        bundle, parts={name: replace(part, arrays={}) for name, part in bundle.parts.items()}
     )
 
 
 def with_weight(bundle: Bundle, name: str, change: np.ndarray | float) -> Bundle:
     """The bundle with `change` added to one weight array."""
-    changed = (bundle.weights[name] + change).astype(bundle.weights[name].dtype)
-    return replace(bundle, weights={**bundle.weights, name: changed})
+    array = (bundle.weights[name] + change).astype(bundle.weights[name].dtype)
+    return bundle.with_weights({**bundle.weights, name: array})
 
 
 @pytest.fixture(scope="session")
@@ -88,8 +89,3 @@ def tiny_model(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) ->
     directory = tmp_path_factory.mktemp("models") / "tiny"
     bundles.save(tiny_bundle, directory)
     return directory
-
-
-def _fan_in(shape: tuple[int, ...]) -> float:
-    """Keeps SegNet's scores apart from picture to picture; at 0.02 it answers one class everywhere."""
-    return float(np.sqrt(2 / np.prod(shape[:-1])))

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import flax.traverse_util
 import numpy as np
 
-from dsslic_jax.bundle.directory import nest
 from dsslic_jax.classes.table import UNREGISTERED, ClassTable
 from dsslic_jax.convert.transfer import from_state_dict
 
@@ -45,7 +45,8 @@ def state_dict(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarr
 def parameters(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
     """{"generator": …, "discriminator": …} trees of the arrays under `prefix`."""
     made = from_state_dict(state_dict(arrays, prefix), CLASSES)
-    tree = nest({**made.bundle.weights, **made.training})
+    flat = {**made.bundle.weights, **made.training}
+    tree = flax.traverse_util.unflatten_dict(flat, sep="/")
     return {
         "generator": {name: tree[name] for name in ("compnet", "finenet")},
         "discriminator": tree["discriminator"],

@@ -16,7 +16,7 @@ import dsslic_jax
 from dsslic_jax import api
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import known as known_models
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.codec.stream import container
@@ -189,7 +189,7 @@ def test_what_is_no_picture_is_refused(image: object, message: str, codec: Codec
 def test_wrong_settings_models_and_streams_are_refused(
     codec: Codec, layered: bytes, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="unknown coding setting optimise"):
+    with pytest.raises(ConfigError, match="unknown setting optimise"):
         dsslic_jax.encode(PICTURE, codec, optimise=True)
     with pytest.raises(ConfigError, match="not both"):
         dsslic_jax.encode(PICTURE, codec, target_psnr_db=30, target_bits_per_pixel=1)

@@ -9,18 +9,23 @@ from typing import Any
 import jax
 import pytest
 
-from dsslic_jax.plan.shapes import batch_shapes, state_shapes, train_step
-from dsslic_jax.train.settings import resolve
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.plan.planning import state_shapes
+from dsslic_jax.system.command_line import recipe
+from dsslic_jax.train.reference import document
+from dsslic_jax.train.tasks.registry import make_task
+from dsslic_jax.train.tasks.task import Task
+from tests.configurations import settings_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "configs"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "default"))
 
 
-def step_by_shape(config: Any) -> tuple[Any, Any, Any]:
+def step_by_shape(task: Task[Any]) -> tuple[Any, Any, Any]:
     """The state's shapes before and after one step, and the metrics'."""
-    state = state_shapes(config)
-    batch = batch_shapes(config, config.train.batch_size)
-    return state, *jax.eval_shape(train_step(config), state, batch)
+    state = state_shapes(task)
+    batch = task.batch_shapes(task.settings.train.batch_size)
+    return state, *jax.eval_shape(task.step(), state, batch)
 
 
 @pytest.mark.parametrize(
@@ -30,12 +35,13 @@ def step_by_shape(config: Any) -> tuple[Any, Any, Any]:
     + [("camvid", "pixel_error"), ("natural", "pixel_error")],
 )
 def test_a_step_keeps_the_state_s_shapes(name: str, variant: str) -> None:
-    config = resolve(importlib.import_module(f"configs.{name}").get_config(variant))
-    state, after, metrics = step_by_shape(config)
+    task = make_task(importlib.import_module(f"dsslic_jax.configs.{name}").get_config(variant))
+    state, after, metrics = step_by_shape(task)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
         lambda x: (x.shape, x.dtype), state
     )
     assert all(leaf.shape == () for leaf in jax.tree.leaves(metrics))
+    config = task.settings
     has_vgg_term = config.task == "compression" and config.losses.vgg_weight > 0
     assert ("G/vgg" in metrics) == has_vgg_term
 
@@ -46,8 +52,8 @@ def test_there_is_a_config_for_each_published_use() -> None:
 
 
 def test_poster_scale_configs_have_the_poster_s_settings() -> None:
-    ade20k = resolve(importlib.import_module("configs.ade20k").get_config())
-    cityscapes = resolve(importlib.import_module("configs.cityscapes").get_config())
+    ade20k = settings_of(importlib.import_module("dsslic_jax.configs.ade20k").get_config())
+    cityscapes = settings_of(importlib.import_module("dsslic_jax.configs.cityscapes").get_config())
     assert (ade20k.model.classes, tuple(ade20k.data.crop), ade20k.train.batch_size) == (
         151,
         (256, 256),
@@ -63,4 +69,20 @@ def test_poster_scale_configs_have_the_poster_s_settings() -> None:
 
 def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(ValueError, match="tiny"):
-        importlib.import_module("configs.quickstart").get_config("huge")
+        importlib.import_module("dsslic_jax.configs.quickstart").get_config("huge")
+
+
+def test_the_page_of_settings_is_current() -> None:
+    page = (FOLDER.parent / "docs" / "settings.md").read_text()
+    assert page == document(), "python -m dsslic_jax.train.reference > docs/settings.md"
+
+
+def test_a_recipe_is_known_by_its_name_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, _, variant = recipe("ade20k:tiny").partition(":")
+    assert Path(path).read_bytes() == (FOLDER / "ade20k.py").read_bytes() and variant == "tiny"
+    assert recipe("my/own.py:tiny") == "my/own.py:tiny"
+    with pytest.raises(ConfigError, match=r"unknown configuration 'coco'; known: ade20k, .*\.py"):
+        recipe("coco")

@@ -20,13 +20,13 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.coders.registry import decoder_for
+from dsslic_jax.codec.coders.registry import OpenCoders
 from dsslic_jax.codec.label_scale import coarse_labels
 from dsslic_jax.codec.layers.labels import decode_labels, encode_label_layer
-from dsslic_jax.codec.layers.residual_opening import read_opening, with_strength
+from dsslic_jax.codec.layers.residual import read_opening, with_strength
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DsslicError
 from tests.codec.pictures import smooth_picture
@@ -168,10 +168,10 @@ def declared_pixels(data: bytes) -> int:
 
 @pytest.mark.parametrize("label_scale", [1, 4])
 def test_container_and_label_layer(label_scale: int, watch: Watch) -> None:
-    coder = decoder_for("context", "embedded")
+    coder = OpenCoders().decoder("s", "context")
     coarse = coarse_labels(LABELS, label_scale)
     layers = [
-        ("s", "context", encode_label_layer(coarse, coder)),  # type: ignore[arg-type]
+        ("s", "context", encode_label_layer(coarse, coder)),
         ("c", "jxl", b"not looked at"),
         ("r1", "bpg", b"not looked at either"),
     ]
@@ -203,8 +203,8 @@ def test_container_and_label_layer(label_scale: int, watch: Watch) -> None:
 
 
 def test_label_coder(watch: Watch) -> None:
-    coder = decoder_for("context", "embedded")
-    coded = coder.encode(LABELS)  # type: ignore[attr-defined]
+    coder = OpenCoders().decoder("s", "context")
+    coded = coder.encode(LABELS)
 
     @fuzz(2000)
     @given(MUTATIONS, st.integers(1, 60), st.integers(1, 60))

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 import dsslic_jax
 from dsslic_jax import api
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import ConfigError, DataError
@@ -109,7 +109,7 @@ def test_metadata_pass_through_pillow(codec: Codec) -> None:
 
 def test_saving_takes_no_unknown_options(codec: Codec) -> None:
     image = Image.fromarray(PICTURE)
-    with pytest.raises(ConfigError, match="unknown coding setting optimize"):
+    with pytest.raises(ConfigError, match="unknown setting optimize"):
         image.save("a.dsslic", model=codec, optimize=True)
     with pytest.raises(DataError, match="is transparent"):
         Image.new("RGBA", (4, 4)).save("a.dsslic", model=codec)

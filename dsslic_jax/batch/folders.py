@@ -6,24 +6,23 @@ older than what it is made of, is kept.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsslic_jax import api
 from dsslic_jax.batch.jobs import Job, Report, Summary, find_jobs, is_current, one_line, run, say
 from dsslic_jax.codec.layers.labels import decode_labels
-from dsslic_jax.codec.stream.files import read_header_of
+from dsslic_jax.codec.stream.container import read_header_of
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
 from dsslic_jax.pictures.files import check_output, read_size, read_source, suffixes, write_picture
 from dsslic_jax.pictures.reading import read_label_map
 from dsslic_jax.system.files import write_atomically, write_png
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle.directory import Bundle
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.settings import CodingSettings
 
@@ -72,60 +71,47 @@ def encode_folder(
     """
     jobs = find_jobs(source, target, suffixes(), STREAM_SUFFIX)
     sizes, unreadable = _sizes(jobs, metadata)
-    settings = settings or codecs[0].settings
-    reading = {"alpha": alpha, "deep": deep, "metadata": metadata}
-    encoder = _FolderEncoder(source, labels, settings, codecs[0].bundle, sizes, reading)
+    chosen, bundle = settings or codecs[0].settings, codecs[0].bundle
+    at_decoder = chosen.labels == "decoder"
+    fingerprint = bundle.fingerprint_with_segnet if at_decoder else bundle.fingerprint
+
+    def label_file(job: Job) -> Path | None:
+        if labels is None:
+            return None
+        return (labels / job.source.relative_to(source)).with_suffix(".png")
+
+    def is_there(job: Job) -> bool:
+        made_of = [path for path in (job.source, label_file(job)) if path is not None]
+        current = is_current(job.target, made_of)
+        return current and _is_stream(job.target, fingerprint, sizes[job])
+
+    def work(job: Job, codec: Codec) -> None:
+        file = label_file(job)
+        picture = read_source(
+            job.source, alpha=alpha, deep=deep, metadata=metadata, labelled=file is not None
+        )
+        label_map = None if file is None else read_label_map(file, bundle.classes)
+        data = codec.encode(picture.pixels, label_map, chosen, picture.grey, picture.metadata)
+        write_atomically(job.target, data)
+
     summary = run(
         _by_padded_size(sizes),
-        encoder.encode,
+        work,
         codecs,
         what="encode",
         workers=workers,
-        is_there=None if overwrite else encoder.is_there,
+        is_there=None if overwrite else is_there,
         hopeless=(ModelError, CoderUnavailable),
         report=report,
     )
-    rate = _mean_bits_per_pixel(sizes, {path for path, _ in summary.failed})
-    failed = tuple(sorted((*summary.failed, *unreadable)))
-    return replace(summary, failed=failed, bits_per_pixel=rate)
-
-
-@dataclass(frozen=True)
-class _FolderEncoder:
-    """`encode_folder` as far as it concerns one picture."""
-
-    source: Path
-    labels: Path | None
-    settings: CodingSettings
-    bundle: Bundle
-    sizes: Mapping[Job, Size]
-    reading: Mapping[str, Any]
-
-    @cached_property
-    def fingerprint(self) -> bytes:
-        at_decoder = self.settings.labels == "decoder"
-        return self.bundle.fingerprint_with_segnet if at_decoder else self.bundle.fingerprint
-
-    def label_file(self, job: Job) -> Path | None:
-        if self.labels is None:
-            return None
-        return (self.labels / job.source.relative_to(self.source)).with_suffix(".png")
-
-    def is_there(self, job: Job) -> bool:
-        label_file = self.label_file(job)
-        made_of = [job.source] if label_file is None else [job.source, label_file]
-        return is_current(job.target, made_of) and _is_stream(
-            job.target, self.fingerprint, self.sizes[job]
-        )
-
-    def encode(self, job: Job, codec: Codec) -> None:
-        label_file = self.label_file(job)
-        picture = read_source(job.source, labelled=label_file is not None, **self.reading)
-        label_map = None if label_file is None else read_label_map(label_file, self.bundle.classes)
-        data = codec.encode(
-            picture.pixels, label_map, self.settings, picture.grey, picture.metadata
-        )
-        write_atomically(job.target, data)
+    failed = dict(summary.failed)
+    made = [job for job in sizes if job.source not in failed]
+    rates = [8 * job.target.stat().st_size / math.prod(sizes[job]) for job in made]
+    return replace(
+        summary,
+        failed=tuple(sorted((*summary.failed, *unreadable))),
+        bits_per_pixel=sum(rates) / len(rates) if rates else None,
+    )
 
 
 def decode_folder(
@@ -170,16 +156,13 @@ def decode_folder(
             report(f"{job.source}: cut; decoded up to layer {picture.upto}")
         write_picture(job.target, picture.pixels, metadata=picture.metadata)
 
-    def is_there(job: Job) -> bool:
-        return is_current(job.target, [job.source])
-
     return run(
         find_jobs(source, target, {STREAM_SUFFIX}, suffix),
         work,
         codecs or [None],
         what="decode",
         workers=workers,
-        is_there=None if overwrite else is_there,
+        is_there=None if overwrite else lambda job: is_current(job.target, [job.source]),
         hopeless=(),
         report=report,
     )
@@ -198,18 +181,9 @@ def _sizes(jobs: Sequence[Job], metadata: bool) -> tuple[dict[Job, Size], list[t
 
 def _by_padded_size(sizes: dict[Job, Size]) -> list[Job]:
     """Pictures that share compiled networks together, the largest first: too little memory shows early."""
-    from dsslic_jax.codec.networks.predictor import padded_side
+    from dsslic_jax.codec.networks.padded_windows import padded_side
 
     return sorted(sizes, key=lambda job: [-padded_side(side, 1) for side in sizes[job]])
-
-
-def _mean_bits_per_pixel(sizes: Mapping[Job, Size], failed: Collection[Path]) -> float | None:
-    rates = [
-        8 * job.target.stat().st_size / (height * width)
-        for job, (height, width) in sizes.items()
-        if job.source not in failed
-    ]
-    return sum(rates) / len(rates) if rates else None
 
 
 def _is_stream(path: Path, fingerprint: bytes, size: Size) -> bool:

@@ -32,9 +32,8 @@ class Job:
     target: Path
 
 
-Outcome = tuple[
-    Job, str | Exception
-]  # why a job failed, in a line or as what stops all; "" if it did not
+# Why a job failed, in a line or as what stops all; "" if it did not.
+Outcome = tuple[Job, str | Exception]
 
 
 @dataclass(frozen=True)
@@ -116,14 +115,12 @@ def run(
     hopeless: tuple[type[Exception], ...],
     report: Report,
 ) -> Summary:
-    """Does what is to be done, as many jobs at a time as there are workers, with a bar on terminals.
+    """Does what is to be done, in order, as many jobs at a time as there are workers, with a bar on terminals.
 
     Args:
-      jobs: in this order.
-      work: makes a job's target with one of the codecs; what it raises is that job's failure.
-      codecs: jobs go round among them.
+      work: makes a job's target with one of the codecs, which take turns; what it raises is that job's failure.
       what: the bar's name.
-      workers: jobs at work at a time; 0 for as many as there are cores, but 8 at most and at least one for each codec.
+      workers: 0 for as many as there are cores, but 8 at most and at least one for each codec.
       is_there: tells a job that was done before; None does all again.
       hopeless: what fails one job with this fails all: it stops the run, as a full disk does.
       report: told that the run was stopped and how to go on.
@@ -138,8 +135,16 @@ def run(
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def attempt(job: Job, codec: Any) -> None:
-        if not stopping.is_set():
-            outcomes.put((job, _problem(job, codec, work, hopeless)))
+        if stopping.is_set():
+            return
+        problem: str | Exception = ""
+        try:
+            work(job, codec)
+        except Exception as error:
+            stops_all = isinstance(error, hopeless) or getattr(error, "errno", 0) in _DISK_IS_FULL
+            # A line, not the error, if others go on: its traceback holds the picture.
+            problem = error if stops_all else one_line(error, job)
+        outcomes.put((job, problem))
 
     bar = tqdm(total=len(left), desc=what, unit="picture", disable=None)  # None: on terminals only
     with bar, stop_signals() as stopping, ThreadPoolExecutor(threads) as pool:
@@ -159,19 +164,6 @@ def run(
         finally:
             stopping.set()
     return Summary(len(left) - len(failed), len(jobs) - len(left), tuple(sorted(failed)))
-
-
-def _problem(
-    job: Job, codec: Any, work: Callable[[Job, Any], None], hopeless: tuple[type[Exception], ...]
-) -> str | Exception:
-    """Does a job. Why it failed, in a line, or as what stops all; "" if it did not."""
-    try:
-        work(job, codec)
-        return ""
-    except Exception as error:
-        if isinstance(error, hopeless) or getattr(error, "errno", None) in _DISK_IS_FULL:
-            return error
-        return one_line(error, job)  # not the error: its traceback holds the picture
 
 
 def _next(outcomes: queue.SimpleQueue[Outcome], stopping: threading.Event) -> Outcome:

@@ -9,16 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.measured import JOINED
+from dsslic_jax.bundle.model import Bundle
+from dsslic_jax.models.parts import part_kinds
+from dsslic_jax.settings.reading import to_mapping
+from dsslic_jax.system.extras import how_to_install
 from dsslic_jax.system.printable import printable
 
 TAGS = ("image-compression", "semantic-segmentation", "jax", "dsslic")
-_PARTS = {
-    "coarse": "CompNet and FineNet",
-    "segnet": "SegNet",
-    "enhancenet": "EnhanceNet",
-    "joined": "All networks together",
-}
 
 
 def model_card(model: Bundle, name: str, repository: str = "REPO_ID") -> str:
@@ -43,7 +41,7 @@ def model_card(model: Bundle, name: str, repository: str = "REPO_ID") -> str:
 
 
 def _front_matter(model: Bundle) -> str:
-    licences = {str(part.get("licence")) for part in model.provenance.values()}
+    licences = {str(p.provenance.get("licence")) for p in model.parts.values() if p.provenance}
     licence = licences.pop() if len(licences) == 1 else ""
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*", licence) and licence not in ("None", "unknown"):
         terms = [f"license: {licence.lower()}"]
@@ -55,37 +53,33 @@ def _front_matter(model: Bundle) -> str:
 
 def _networks(model: Bundle) -> Iterator[str]:
     yield "## Networks"
-    rows = [
-        (_PARTS[part], ", ".join(f"{_text(key)} {_text(value)}" for key, value in settings.items()))
-        for part, settings in model.parts.items()
-    ]
+    rows = []
+    for name, part in model.parts.items():
+        told_settings = (f"{_text(k)} {_text(v)}" for k, v in to_mapping(part.settings).items())
+        rows.append((_title(name), ", ".join(told_settings)))
     yield _table(("part", "settings"), rows)
-    if model.model is not None:
-        yield f"Streams name this model by its fingerprint, `{model.fingerprint.hex()}`."
-        if model.segnet is not None:
-            yield (
-                "Those whose label map is made at the decoder name it by "
-                f"`{model.fingerprint_with_segnet.hex()}`."
-            )
+    told = (
+        "Streams name this model by its fingerprint, `{}`.",
+        "Those whose label map is made at the decoder name it by `{}`.",
+    )
+    for sentence, fingerprint in zip(told, model.fingerprints, strict=False):
+        yield sentence.format(fingerprint.hex())
 
 
 def _classes(model: Bundle) -> Iterator[str]:
     table = model.classes
     yield f"## Classes: {_text(table.name)}"
-    yield "; ".join(
-        f"{i} {_text(name)}{' (void)' if i in table.void_ids else ''}"
-        for i, name in enumerate(table.names)
-    )
+    void = {i: " (void)" for i in table.void_ids}
+    yield "; ".join(f"{i} {_text(name)}{void.get(i, '')}" for i, name in enumerate(table.names))
 
 
 def _training(model: Bundle) -> Iterator[str]:
     yield "## Training data and terms"
-    for part, known in model.provenance.items():
-        rows = [
-            (_text(key).replace("\\_", " "), _text(value) or "not told")
-            for key, value in known.items()
-        ]
-        yield _table((_PARTS.get(part, _text(part)), ""), rows)
+    for name, part in model.parts.items():
+        told = part.provenance.items()
+        if told:
+            rows = ((_text(k).replace("\\_", " "), _text(v) or "not told") for k, v in told)
+            yield _table((_title(name), ""), rows)
 
 
 def _measured(model: Bundle) -> Iterator[str]:
@@ -95,7 +89,7 @@ def _measured(model: Bundle) -> Iterator[str]:
     for part, entries in model.metrics.items():
         for entry in entries:
             told = (_text(entry.get(key, "unknown")) for key in ("pictures", "protocol"))
-            yield f"{_PARTS.get(part, _text(part))}: {'. '.join(told)}."
+            yield f"{_title(part)}: {'. '.join(told)}."
             names = [*dict.fromkeys(name for row in entry["rows"] for name in row)]
             titles = [_text(name).replace("\\_", " ") for name in names]
             yield _table(titles, ([_cell(row, name) for name in names] for row in entry["rows"]))
@@ -103,13 +97,20 @@ def _measured(model: Bundle) -> Iterator[str]:
 
 def _use(model: Bundle, repository: str) -> Iterator[str]:
     yield "## Use"
-    lines = ["pip install 'dsslic_jax[hub]'", f"dsslic models pull {repository} model"]
-    if model.model is not None:
+    lines = [how_to_install("hub"), f"dsslic models pull {repository} model"]
+    if model.fingerprints:
         lines.append("dsslic encode photo.png photo.dsslic --model model")
         lines.append("dsslic decode photo.dsslic photo.png")
     else:
-        lines.append("dsslic join joined --model COARSE_MODEL --segnet model")
+        given = " ".join(f"--{name} model" for name in model.parts)
+        lines.append(f"dsslic join joined --model COARSE_MODEL {given}")
     yield "\n".join(f"    {line}" for line in lines)
+
+
+def _title(part: str) -> str:
+    """What a reader is told that figures or terms hold of."""
+    titles = {name: kind.title for name, kind in part_kinds().items()}
+    return titles.get(part, "All networks together" if part == JOINED else _text(part))
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,184 +1,42 @@
-"""A model directory: `model.json` (settings, classes, provenance, what was measured) and `weights.safetensors`.
-
-It holds a coarse model (CompNet and FineNet), a SegNet, an EnhanceNet, or several of them; training writes it, the
-codec reads it. The fingerprint covers what a decoder needs: the stored weights of FineNet and EnhanceNet and the
-settings that shape their arithmetic.
-"""
+"""A model directory: `model.json` (settings, classes, provenance, what was measured) and `weights.safetensors`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsslic_jax.classes.table import (
-    UNREGISTERED,
-    ClassTable,
-    class_table_json,
-    stored_class_table,
-)
-from dsslic_jax.errors import ModelError
+from dsslic_jax.bundle.known import FINGERPRINTS
+from dsslic_jax.bundle.model import Bundle, Part
+from dsslic_jax.classes.table import UNREGISTERED, class_table_json, stored_class_table
+from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.models.parts import base_kind, part_kinds
+from dsslic_jax.settings.reading import read, to_mapping
 from dsslic_jax.system.files import write_atomically
 
 FORMAT = 2
+DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 TRAINING = "training.safetensors"  # beside the model where the state of its training came along
-# Not the precision of the arithmetic: a stream may be decoded in another one, at a small error in x'.
-DECODER_SETTINGS = (
-    "classes",
-    "alpha",
-    "finenet_width",
-    "finenet_blocks",
-    "norm",
-    "upsampling",
-    "colour",
-)
-ENHANCENET_SETTINGS = ("classes", "width", "blocks", "label_width")
-COARSE_NETWORKS = ("compnet", "finenet")
-STATISTICS = ("mean", "var")  # leaves that a batch norm measures; all other arrays are learned
-FINGERPRINT_BYTES = 8
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A model as stored.
-
-    Attributes:
-      classes: the label table that s follows.
-      model: `config.model` of the coarse model, or None.
-      segnet: `config.model` of SegNet, or None.
-      enhancenet: `config.enhancenet`, or None.
-      coding: default `codecs` and `quality`.
-      provenance: what each part was trained on and under which terms, by part.
-      weights: flat {"finenet/stem/kernel": array, …}; SegNet's begin with "segnet/", EnhanceNet's with "enhancenet/".
-      metrics: what was measured, by what it holds of: "coarse", "segnet", or "joined" where coarse model and SegNet
-        worked together; each a list of {"pictures": which, "protocol": how, "rows": [{name: value}, …]}.
-    """
-
-    classes: ClassTable
-    model: Mapping[str, Any] | None
-    segnet: Mapping[str, Any] | None
-    coding: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    weights: Mapping[str, np.ndarray]
-    enhancenet: Mapping[str, Any] | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def parts(self) -> dict[str, Mapping[str, Any]]:
-        """The settings of each part that there is: "coarse", "segnet" and "enhancenet"."""
-        parts = {"coarse": self.model, "segnet": self.segnet, "enhancenet": self.enhancenet}
-        return {name: settings for name, settings in parts.items() if settings is not None}
-
-    def tree(self, prefix: str) -> dict[str, Any]:
-        """The nested arrays whose names begin with `prefix/`."""
-        start = f"{prefix}/"
-        return nest(
-            {n.removeprefix(start): w for n, w in self.weights.items() if n.startswith(start)}
-        )
-
-    def coarse_variables(self) -> dict[str, Any]:
-        """What `CoarseModel.apply` takes: {"params": {"compnet": …, "finenet": …}}, and where the norm is "batch"
-        {"batch_stats": …} beside it.
-        """
-        collections: dict[str, dict[str, np.ndarray]] = {"params": {}}
-        for name, array in self.weights.items():
-            parts = name.split("/")
-            if parts[0] in COARSE_NETWORKS:
-                kind = "batch_stats" if parts[-1] in STATISTICS else "params"
-                collections.setdefault(kind, {})[name] = array
-        return {kind: nest(flat) for kind, flat in collections.items()}
-
-    @cached_property
-    def fingerprint(self) -> bytes:
-        """The first 8 bytes of a SHA-256 over decoder settings and stored weights of FineNet and EnhanceNet."""
-        return self._decoder_digest().digest()[:FINGERPRINT_BYTES]
-
-    @cached_property
-    def fingerprint_with_segnet(self) -> bytes:
-        """The same over SegNet too: of streams whose s is made at the decoder. Raises ModelError without one."""
-        if self.segnet is None:
-            raise ModelError("labels at the decoder need a model directory with a SegNet")
-        digest = self._decoder_digest()
-        settings = {
-            key: value
-            for key, value in self.segnet.items()
-            # Beside the precision: what older models do not say, and what no label depends on.
-            if key not in ("dtype", "auxiliary_width") and (key, value) != ("input", "symmetric")
-        }
-        digest.update(json.dumps(settings, sort_keys=True).encode())
-        self._add_weights(digest, "segnet/")
-        return digest.digest()[:FINGERPRINT_BYTES]
-
-    @property
-    def fingerprints(self) -> list[bytes]:
-        """Every fingerprint by which a stream can name this model."""
-        if self.model is None:
-            return []
-        return [self.fingerprint] + ([self.fingerprint_with_segnet] if self.segnet else [])
-
-    def _decoder_digest(self) -> hashlib._Hash:
-        if self.model is None:
-            raise ModelError("this model directory holds a SegNet only: it cannot encode or decode")
-        settings = {key: self.model[key] for key in DECODER_SETTINGS}
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        self._add_weights(digest, "finenet/")
-        if self.enhancenet is not None:
-            settings = {key: self.enhancenet[key] for key in ENHANCENET_SETTINGS}
-            digest.update(json.dumps(settings, sort_keys=True).encode())
-            self._add_weights(digest, "enhancenet/")
-        return digest
-
-    def _add_weights(self, digest: hashlib._Hash, prefix: str) -> None:
-        for name in sorted(n for n in self.weights if n.startswith(prefix)):
-            array = self.weights[name]
-            digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-
-
-def flatten(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    """Nested parameters -> {"prefix/…/kernel": contiguous array}."""
-    flat: dict[str, np.ndarray] = {}
-    for key, value in tree.items():
-        name = f"{prefix}/{key}"
-        if isinstance(value, Mapping):
-            flat |= flatten(value, name)
-        else:
-            flat[name] = np.ascontiguousarray(value)
-    return flat
-
-
-def nest(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """{"a/b/kernel": array} -> {"a": {"b": {"kernel": array}}}."""
-    root: dict[str, Any] = {}
-    for name, array in flat.items():
-        *path, leaf = name.split("/")
-        node = root
-        for part in path:
-            node = node.setdefault(part, {})
-        node[leaf] = array
-    return root
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
     """All of a model but its weights, for JSON."""
+    table_id = bundle.classes.table_id
+    parts = {
+        kind.stored_as: to_mapping(bundle.parts[name].settings) if name in bundle.parts else None
+        for name, kind in part_kinds().items()
+    }
+    classes = class_table_json(bundle.classes)  # whole, to be read without this package
     return {
         "format": FORMAT,
-        # Whole, so that they can be read without this package.
-        "classes": class_table_json(bundle.classes)
-        | (
-            {} if bundle.classes.table_id == UNREGISTERED else {"table_id": bundle.classes.table_id}
-        ),
-        "model": bundle.model,
-        "segnet": bundle.segnet,
-        "enhancenet": bundle.enhancenet,
+        "classes": classes | ({} if table_id == UNREGISTERED else {"table_id": table_id}),
+        **parts,
         "coding": bundle.coding,
-        "provenance": bundle.provenance,
+        "provenance": {n: p.provenance for n, p in bundle.parts.items() if p.provenance},
         "metrics": bundle.metrics,
     }
 
@@ -186,21 +44,35 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 def described(description: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Bundle:
     """The model of a description and weights.
 
-    Raises ModelError, AttributeError, KeyError, TypeError or ValueError for what is no description.
+    Raises ModelError, or AttributeError, KeyError, TypeError or ValueError for what is no description.
     """
+    parts: dict[str, Part] = {}
+    left = dict(weights)
+    provenance = description["provenance"]
+    for name, kind in part_kinds().items():
+        if (stored := description.get(kind.stored_as)) is None:
+            continue
+        if not isinstance(stored, dict):
+            raise ValueError("a part of it is no object")
+        try:
+            settings = read(kind.settings, stored, f"{kind.stored_as}.")
+        except ConfigError as error:
+            raise ModelError(str(error)) from error
+        own = [n for n in left if n.partition("/")[0] in kind.prefixes(settings)]
+        arrays = {n: left.pop(n) for n in own}
+        parts[name] = Part(settings, arrays, provenance.get(name, {}))
+    if left:
+        raise ModelError(f"the weights do not fit; not known: {', '.join(left)}")
     made = Bundle(
         classes=stored_class_table(description["classes"], ModelError),
-        model=description["model"],
-        segnet=description["segnet"],
-        enhancenet=description.get("enhancenet"),  # older models do not say
+        parts=parts,
         coding=description["coding"],
-        provenance=description["provenance"],
-        weights=weights,
-        metrics=description.get("metrics", {}),  # older models do not say
+        metrics=description["metrics"],
     )
     measured = [entry for entries in made.metrics.values() for entry in entries]
-    parts = [*made.parts.values(), made.coding, *made.provenance.values(), *measured]
-    if not all(isinstance(part, dict) for part in parts + [r for m in measured for r in m["rows"]]):
+    objects = [made.coding, *(part.provenance for part in parts.values()), *measured]
+    objects += [row for entry in measured for row in entry["rows"]]
+    if not all(isinstance(part, dict) for part in objects):
         raise ValueError("a part of it is no object")
     return made
 
@@ -213,19 +85,11 @@ def save(bundle: Bundle, directory: Path) -> None:
     from safetensors.numpy import save as serialize
 
     weights = serialize(_narrowed(bundle.weights))
-    description = {
-        **describe(bundle),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-    }
-    if bundle.model is not None:
-        description["fingerprint"] = bundle.fingerprint.hex()
-        if bundle.segnet is not None:
-            description["fingerprint_with_segnet"] = bundle.fingerprint_with_segnet.hex()
-    for name, data in (
-        ("weights.safetensors", weights),
-        ("model.json", json.dumps(description, indent=1).encode()),
-    ):
-        write_atomically(directory / name, data)
+    prints = (fingerprint.hex() for fingerprint in bundle.fingerprints)
+    description = describe(bundle) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    description |= dict(zip(FINGERPRINTS, prints, strict=False))
+    write_atomically(directory / WEIGHTS, weights)
+    write_atomically(directory / DESCRIPTION, json.dumps(description, indent=1).encode())
 
 
 def load(directory: str | Path) -> Bundle:
@@ -235,24 +99,22 @@ def load(directory: str | Path) -> Bundle:
 
     directory = Path(directory)
     try:
-        description = json.loads((directory / "model.json").read_text())
-        weights = (directory / "weights.safetensors").read_bytes()
+        description = json.loads((directory / DESCRIPTION).read_text())
+        weights = (directory / WEIGHTS).read_bytes()
         if description["format"] != FORMAT:
-            raise ModelError(
-                f"{directory}: model format {description['format']}, this program reads {FORMAT}"
-            )
+            raise ModelError(f"model format {description['format']}, this program reads {FORMAT}")
         if hashlib.sha256(weights).hexdigest() != description["weights_sha256"]:
-            raise ModelError(
-                f"{directory}: weights.safetensors is not the one model.json describes"
-            )
+            raise ModelError(f"{WEIGHTS} is not the one {DESCRIPTION} describes")
         bundle = described(description, _widened(deserialize(weights)))
-        if bundle.model is not None and bundle.fingerprint.hex() != description["fingerprint"]:
-            raise ModelError(f"{directory}: model.json is not as it was written (fingerprint)")
+        decodes = base_kind().name in bundle.parts
+        if decodes and bundle.fingerprint.hex() != description["fingerprint"]:
+            raise ModelError(f"{DESCRIPTION} is not as it was written (fingerprint)")
         return bundle
+    except ModelError as error:
+        raise ModelError(f"{directory}: {error}") from error
     except FileNotFoundError as error:
-        raise ModelError(
-            f"{directory} is not a model directory: no {Path(error.filename).name} in it"
-        ) from error
+        problem = f"no {Path(error.filename).name} in it"
+        raise ModelError(f"{directory} is not a model directory: {problem}") from error
     except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{directory}: damaged model directory ({error!r})") from error
 
@@ -261,18 +123,14 @@ def _narrowed(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays as float16 if all of them are float32 and come back from it as they are."""
     with np.errstate(over="ignore"):
         half = {name: array.astype(np.float16) for name, array in weights.items()}
-    exact = all(
-        array.dtype == np.float32 and np.array_equal(half[name].astype(np.float32), array)
-        for name, array in weights.items()
-    )
-    return half if exact else dict(weights)
+    exact = (np.array_equal(array, half[name]) for name, array in weights.items())
+    floats = all(array.dtype == np.float32 for array in weights.values())
+    return half if floats and all(exact) else dict(weights)
 
 
 def _widened(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array
-        for name, array in weights.items()
-    }
+    half = {name for name, array in weights.items() if array.dtype == np.float16}
+    return {n: a.astype(np.float32) if n in half else a for n, a in weights.items()}
 
 
 def load_with_training(directory: str | Path) -> tuple[Bundle, dict[str, np.ndarray]]:

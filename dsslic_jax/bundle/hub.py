@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsslic_jax.bundle.card import model_card
-from dsslic_jax.bundle.directory import TRAINING, Bundle
+from dsslic_jax.bundle.directory import TRAINING
 from dsslic_jax.bundle.listing import CARD, FILES
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.bundle.verifying import verify
 from dsslic_jax.errors import DsslicError, ModelError
+from dsslic_jax.system.extras import how_to_install
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -23,9 +25,8 @@ def open_hub() -> HfApi:
     try:
         from huggingface_hub import HfApi
     except ImportError as error:
-        raise ModelError(
-            "the Hugging Face Hub needs its package: pip install 'dsslic_jax[hub]'"
-        ) from error
+        told = f"the Hugging Face Hub needs its package: {how_to_install('hub')}"
+        raise ModelError(told) from error
     return HfApi(library_name="dsslic_jax")
 
 
@@ -38,13 +39,10 @@ def push(directory: Path, repo_id: str, api: HfApi) -> None:
 
     model = verify(directory)
     card = model_card(model, repo_id.rpartition("/")[2], repo_id)
+    there = [name for name in FILES if name != CARD and (directory / name).exists()]
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         CommitOperationAdd(CARD, card.encode()),
-        *(
-            CommitOperationAdd(name, directory / name)
-            for name in FILES
-            if name != CARD and (directory / name).exists()
-        ),
+        *(CommitOperationAdd(name, directory / name) for name in there),
     ]
     with _refusals_of(repo_id):
         api.create_repo(repo_id, exist_ok=True)
@@ -65,8 +63,9 @@ def pull(repo_id: str, directory: Path, api: HfApi, revision: str | None = None)
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as scratch:
         fetched, whole = Path(scratch, "fetched"), Path(scratch, "whole")
         with _refusals_of(repo_id):
+            wanted = [*FILES]
             api.snapshot_download(
-                repo_id, revision=revision, local_dir=fetched, allow_patterns=[*FILES]
+                repo_id, revision=revision, local_dir=fetched, allow_patterns=wanted
             )
         whole.mkdir()
         for name in FILES:
@@ -87,9 +86,6 @@ def _refusals_of(repo_id: str) -> Iterator[None]:
 
     try:
         yield
-    except (
-        HTTPError,
-        OSError,
-        ValueError,
-    ) as error:  # ValueError: no possible name of a repository
+    except (HTTPError, OSError, ValueError) as error:
+        # ValueError: no possible name of a repository.
         raise ModelError(f"{repo_id}: {' '.join(str(error).split())}") from error

@@ -18,7 +18,7 @@ from dsslic_jax.errors import ModelError
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT = "natural"  # the bundled model that pictures are coded with where none is named
-FINGERPRINTS = ("fingerprint", "fingerprint_with_segnet")  # of model.json
+FINGERPRINTS = ("fingerprint", "fingerprint_with_segnet")  # `Bundle.fingerprints` in model.json
 
 
 def folder() -> Path:

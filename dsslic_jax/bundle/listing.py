@@ -12,7 +12,7 @@ from dsslic_jax.bundle import known as known_models
 from dsslic_jax.errors import DsslicError
 
 CARD = "README.md"
-FILES = ("model.json", "weights.safetensors", bundle.TRAINING, CARD)  # of a model directory
+FILES = (bundle.DESCRIPTION, bundle.WEIGHTS, bundle.TRAINING, CARD)  # of a model directory
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Entry:
       directory: where it lies, or lay.
       bundled: whether it comes with the package.
       links: the fingerprints, in hexadecimal, by which this user's streams find it.
-      fingerprint: that of streams, in hexadecimal; None for a SegNet alone, or where there is a problem.
-      parts: of "coarse", "segnet" and "enhancenet".
+      fingerprint: that of streams, in hexadecimal; None for one that codes nothing alone, or where there is a problem.
+      parts: their names.
       classes: the name of its class table.
       num_bytes: of its files.
       problem: why nothing more is known: "gone", or what is damaged.
@@ -44,20 +44,18 @@ class Entry:
 
 def entries() -> list[Entry]:
     """Bundled models, then the others that are known, by directory."""
-    return [
-        *(_entry(Entry(name, path, bundled=True)) for name, path in known_models.bundled().items()),
-        *(
-            _entry(Entry(str(path), path, links=tuple(links)))
-            for path, links in sorted(known_models.remembered().items())
-        ),
-    ]
+    own = (Entry(name, path, bundled=True) for name, path in known_models.bundled().items())
+    met = (
+        Entry(str(p), p, links=(*links,)) for p, links in sorted(known_models.remembered().items())
+    )
+    return [_entry(entry) for entry in (*own, *met)]
 
 
 def _entry(entry: Entry) -> Entry:
     """The entry with what the directory tells."""
     directory = entry.directory
     try:
-        description = json.loads((directory / "model.json").read_text())
+        description = json.loads((directory / bundle.DESCRIPTION).read_text())
         model = bundle.described(description, {})
         fingerprint = description.get("fingerprint")
         sizes = [(directory / name).stat().st_size for name in FILES if (directory / name).exists()]

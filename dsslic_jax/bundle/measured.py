@@ -11,6 +11,8 @@ from typing import Any
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.system.files import write_atomically
 
+JOINED = "joined"  # what figures hold of that several parts made together
+
 
 def entry(pictures: str, protocol: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """An entry: a table whose rows hold figures by name, None for what is not defined."""
@@ -21,17 +23,13 @@ def entry(pictures: str, protocol: str, rows: Iterable[Mapping[str, Any]]) -> di
 def record(directory: Path, part: str, added: Mapping[str, Any]) -> None:
     """Writes an entry into a model directory, in the place of one of the same pictures and protocol.
 
-    `part` says what it holds of: "coarse", "segnet" or "joined". Raises ModelError where there is no sound model.
+    `part` says what it holds of: a part's name or JOINED. Raises ModelError where there is no sound model.
     """
     bundle.load(directory)  # what is damaged is not written to
-    path = directory / "model.json"
+    path = directory / bundle.DESCRIPTION
     description = json.loads(path.read_text())
-    metrics = description.setdefault("metrics", {})  # older models do not say
-    others = [
-        kept
-        for kept in metrics.get(part, [])
-        if any(kept.get(key) != added[key] for key in ("pictures", "protocol"))
-    ]
+    metrics, keys = description["metrics"], ("pictures", "protocol")
+    others = [m for m in metrics.get(part, []) if any(m.get(key) != added[key] for key in keys)]
     metrics[part] = [*others, added]
     write_atomically(path, json.dumps(description, indent=1).encode())
 

@@ -74,17 +74,9 @@ class ClassTable:
         )
 
     def to_class_ids(self, labels: np.ndarray, name: str) -> np.ndarray:
-        """Turns a map of ids as a label file stores them into class ids.
+        """Ids as the label file `name` stores them, uint8 [H, W] -> class ids, uint8 [H, W] below num_classes.
 
-        Args:
-          labels: uint8 [H, W] as read from the file.
-          name: the file, for the error message.
-
-        Returns:
-          uint8 [H, W] in [0, num_classes); `labels` itself is left as it was.
-
-        Raises:
-          DataError: an id is neither a class id nor in `file_ids`.
+        Raises DataError, which says `name`, for another array, or an id that is neither a class id nor in `file_ids`.
         """
         if labels.dtype != np.uint8 or labels.ndim != 2:
             raise DataError(
@@ -124,11 +116,7 @@ def relabelling(source: str, target: str) -> np.ndarray:
     """What becomes of the classes of one table in another: the class of `target` for each class of `source`.
 
     A table says so itself, `"from": {"camvid": {"road": ["Road", "Pavement"], …}, …}`: under each word for one of its
-    own classes the names of other tables' classes, each once.
-
-    Args:
-      source: name of a registered table, or path of a .json file, as for `class_table`.
-      target: likewise; its file says what becomes of `source`.
+    own classes the names of other tables' classes, each once. Both are named as for `class_table`.
 
     Returns:
       uint8 [K of source].
@@ -201,19 +189,20 @@ def parse_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
 
 
 def stored_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
-    """The table that a file of this project names, or holds whole; a registered one is the one of this program.
+    """The table that a file of this project holds whole; a registered one is the one of this program.
 
-    Raises `error` for a table that is not known, or that means something else here.
+    Raises `error` for what is no table, or one that is not known or means something else here.
     """
-    whole = None if isinstance(stored, str) else parse_class_table(stored, error)
-    if whole is not None and whole.table_id == UNREGISTERED:
+    whole = parse_class_table(stored, error)
+    if whole.table_id == UNREGISTERED:
         return whole
-    name = stored if whole is None else _TABLE_NAMES.get(whole.table_id)
-    if name not in _TABLE_NAMES.values():
-        raise error(f"unknown class table {stored if whole is None else whole.name!r}")
-    table = class_table(name)
-    if whole is not None and (whole.names, whole.void_ids) != (table.names, table.void_ids):
-        raise error(f"class table {whole.name!r} is not the one that this program has as {name!r}")
+    if whole.table_id not in _TABLE_NAMES:
+        raise error(f"unknown class table {whole.name!r}")
+    table = class_table(_TABLE_NAMES[whole.table_id])
+    if (whole.names, whole.void_ids) != (table.names, table.void_ids):
+        raise error(
+            f"class table {whole.name!r} is not the one that this program has as {table.name!r}"
+        )
     return table
 
 
@@ -232,7 +221,13 @@ def class_table_json(table: ClassTable) -> dict[str, Any]:
 def _stored(name: str) -> Any:
     """The JSON form of the table that `class_table` gives for `name`; raises ConfigError as it does."""
     if name.endswith(".json"):
-        return _stored_own(Path(name))
+        try:
+            stored = json.loads(Path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{name}: not a readable class table ({error})") from error
+        if isinstance(stored, dict):
+            stored.pop("table_id", None)  # numbers are given by this project alone
+        return stored
     if name not in _TABLE_NAMES.values():
         known = ", ".join(_TABLE_NAMES.values())
         raise ConfigError(
@@ -240,13 +235,3 @@ def _stored(name: str) -> Any:
         )
     file = resources.files("dsslic_jax") / "classes" / "tables" / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _stored_own(path: Path) -> Any:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not a readable class table ({error})") from error
-    if isinstance(stored, dict):
-        stored.pop("table_id", None)  # numbers are given by this project alone
-    return stored

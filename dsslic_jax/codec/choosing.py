@@ -13,9 +13,6 @@ from dsslic_jax.codec.settings import CodingSettings
 from dsslic_jax.metrics import mean_squared_error
 
 GAINS_TRIED = (1.0, 0.5, 0.25, 0.0)  # of the prediction
-# BPG on photographs gains about 4.93 dB in PSNR for each e-fold of its bytes (mean over its curve), and 4.343 dB are an
-# e-fold of the squared error: along that curve the error falls with the 1.135th power of the bytes.
-_ERROR_POWER = 4.93 / 4.343
 
 Trial = tuple[CodingSettings, Code]  # without "auto", and what codes with them
 
@@ -37,23 +34,21 @@ def gain_choices(settings: CodingSettings) -> list[CodingSettings]:
     return [replace(settings, prediction_gain=gain) for gain in GAINS_TRIED]
 
 
-def cost(num_bytes: int, error: float) -> float:
-    """ln(bytes) + ln(mean squared error) / 1.135: equal at every point of a mean rate-distortion curve of BPG.
+def cost(num_bytes: int, error: float, error_power: float) -> float:
+    """ln(bytes) + ln(mean squared error) / `error_power`: equal at every point of a mean curve of the residual's coder.
 
     Less is better: a fall of 0.01 is worth one percent of the bytes. No error at all costs minus infinity.
     """
-    return math.log(num_bytes) + (math.log(error) / _ERROR_POWER if error else -math.inf)
+    return math.log(num_bytes) + (math.log(error) / error_power if error else -math.inf)
 
 
-def cheapest(settings: CodingSettings, picture: np.ndarray, trials: Iterable[Trial]) -> bytes:
+def cheapest(
+    settings: CodingSettings, picture: np.ndarray, trials: Iterable[Trial], error_power: float
+) -> bytes:
     """The stream of least cost, the first of equals, each at the quality or target of `settings`.
 
-    Args:
-      settings: those that were asked for.
-      picture: x, uint8 [H, W, 3].
-      trials: what there is to choose from; a target that some of them miss is met by the others.
-
-    Raises OutOfReach where none meets the target.
+    A target that some of the trials miss is met by the others; raises OutOfReach where none does. `error_power`: of the
+    residual's coder, see `LossyCoder`.
     """
     several = "auto" in (settings.labels, settings.prediction_gain)
     best: tuple[float, int, bytes] | None = None
@@ -66,7 +61,7 @@ def cheapest(settings: CodingSettings, picture: np.ndarray, trials: Iterable[Tri
             continue
         if not several:
             return data
-        price = cost(len(data), mean_squared_error(picture, decoded))
+        price = cost(len(data), mean_squared_error(picture, decoded), error_power)
         if best is None or (price, len(data)) < best[:2]:
             best = price, len(data), data
     if best is None:

@@ -1,4 +1,4 @@
-"""Pictures to layered streams and back, side by side.
+"""Pictures to layered streams and back.
 
 encode:  x, s ──CompNet──► c ──8-bit──► ĉ
          x' = round(up(ĉ) + FineNet(s, up(ĉ)))    the decoder's own path
@@ -11,30 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 
 import jax
 import numpy as np
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec import choosing
-from dsslic_jax.codec.coders.registry import CoderSet, LayerDecoder, coder_set, decoder_for
-from dsslic_jax.codec.label_scale import coarse_labels, repeated
+from dsslic_jax.codec.coders.coder import Context, once
+from dsslic_jax.codec.coders.registry import DEFAULT_SET, Choice, CoderSet, OpenCoders
+from dsslic_jax.codec.label_scale import coarse_labels, repeated, simplify
 from dsslic_jax.codec.layers import compact as compact_layer
 from dsslic_jax.codec.layers import object_weights, residual_layers
 from dsslic_jax.codec.layers.labels import decode_label_layer, encode_label_layer
-from dsslic_jax.codec.layers.simplify import simplify
-from dsslic_jax.codec.networks.enhancement import Enhancer
-from dsslic_jax.codec.networks.predictor import (
-    CoarsePredictor,
-    NetworkEnhancer,
-    Progress,
-    Segmenter,
-    no_progress,
-)
+from dsslic_jax.codec.networks.coarse import CoarsePredictor
+from dsslic_jax.codec.networks.enhancer import NetworkEnhancer
+from dsslic_jax.codec.networks.predictor import Enhancer, Predictor, Progress, no_progress
+from dsslic_jax.codec.networks.segmenter import Segmenter
 from dsslic_jax.codec.settings import CodingSettings, coding_settings
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError, StreamError
+from dsslic_jax.models.parts import COARSE, ENHANCENET, SEGNET
 from dsslic_jax.system.files import MAX_PIXELS
 
 
@@ -66,7 +63,7 @@ class _Base:
     """A picture coded as far as x': all that does not depend on the residual's quality."""
 
     picture: np.ndarray
-    labels: np.ndarray | None  # as a decoder will have them, for weights and the enhancer
+    context: Context  # of layers r, as a decoder will have it
     weights: dict[int, float]  # by class id
     coarse: np.ndarray
     header: container.Header
@@ -84,34 +81,38 @@ class Codec:
         precision: str | None = None,
         device: jax.Device | None = None,
         progress: Progress = no_progress,
-        predictor: CoarsePredictor | None = None,
+        predictor: Predictor | None = None,
         enhancer: Enhancer | None = None,
+        coders: str | Mapping[str, str] | None = None,
     ) -> None:
         """Puts the networks on a device.
 
         Args:
-          bundle: the model; ModelError without a coarse model.
-          codecs: "embedded", "external", or None to encode as the model says and to decode without bpgdec.
-          programs: paths of external programs, see coders.py.
+          bundle: the model; ModelError without CompNet and FineNet's part.
+          codecs: a set of layer coders (`registry.set_names`); None to encode as the model says, and to decode with
+            pip packages where they can.
+          programs: paths of external programs by name.
           precision: of the networks' arithmetic, "float32" or "bfloat16"; None for the model's own.
           device: where the networks run; None for JAX's default.
-          progress: told (phase, steps done, steps in all) as the work goes on.
-          predictor: what runs CompNet and FineNet, such as `convert.predictor.TorchPredictor`; None for JAX.
+          progress: told as the work goes on.
+          predictor: what runs CompNet and FineNet, such as `convert.torch.predictor.TorchPredictor`; None for JAX.
           enhancer: what runs EnhanceNet; None for JAX, if the model has one. Without, streams that use it are refused.
+          coders: of single layers in place of the set's, {"r": NAME} or "r=NAME"; None as for `codecs`.
         """
         self.bundle = bundle
-        if enhancer is None and bundle.enhancenet is not None:
+        if enhancer is None and ENHANCENET.name in bundle.parts:
             enhancer = NetworkEnhancer(bundle, precision, device)
         self.enhancer = enhancer
-        self.settings = coding_settings(bundle.coding, codecs=codecs)
+        self.settings = coding_settings(bundle.coding, codecs=codecs, coders=coders)
         self._predictor = predictor or CoarsePredictor(bundle, precision, device)
-        self._model = bundle.model or {}  # the predictor has refused a bundle without
+        self._model = bundle.settings(COARSE)
         # A stream names its coders, whatever the model's setting: programs only where they are asked for.
-        self._decoders = codecs or "embedded"
-        self._programs = programs
+        decoding = Choice(codecs or DEFAULT_SET, "" if coders is None else self.settings.coders)
+        context = Context(bundle, device, programs or {}, alpha=self._model.alpha)
+        self.coders = OpenCoders(decoding, context)
         self._device = device
         self._progress = progress
-        self._segmenter = Segmenter(bundle, device) if bundle.segnet is not None else None
+        self._segmenter = Segmenter(bundle, device) if SEGNET.name in bundle.parts else None
 
     def segment(self, picture: np.ndarray) -> np.ndarray:
         """x uint8 [H, W, 3] -> s uint8 [H, W] by the model's SegNet. Raises ModelError without one."""
@@ -122,9 +123,8 @@ class Codec:
     def upsample(self, decoded: Decoded) -> np.ndarray:
         """up(ĉ) of what was decoded, uint8 [H, W, 3]: the coarse picture as it is without FineNet."""
         assert decoded.compact is not None
-        return self._predictor.upsample(
-            decoded.compact, decoded.header.height, decoded.header.width
-        )
+        header = decoded.header
+        return self._predictor.upsample(decoded.compact, header.height, header.width)
 
     def encode(
         self,
@@ -150,7 +150,7 @@ class Codec:
           CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         """
         settings = settings or self.settings
-        coders = coder_set(settings.codecs, self._programs)
+        coders = settings.encoders(self.coders)
         _check_picture(picture)
         weights = object_weights.parse_weights(settings.weights, self.bundle.classes)
         if settings.labels != "none":
@@ -163,7 +163,7 @@ class Codec:
                 for choice in choosing.gain_choices(with_labels):
                     yield choice, partial(self._finish, base, choice, coders)
 
-        return choosing.cheapest(settings, picture, trials())
+        return choosing.cheapest(settings, picture, trials(), coders.residual.coder.error_power)
 
     def _label_map(self, picture: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """s as it is before it is made coarser or simpler: SegNet's, or the one given if it fits."""
@@ -190,11 +190,13 @@ class Codec:
             sent = simplify(coarse_labels(labels, settings.label_scale), settings.label_loss)
             labels = repeated(sent, settings.label_scale, height, width)
         if settings.labels == "sent":
-            payloads.append(("s", coders.labels.name, encode_label_layer(sent, coders.labels)))
+            told = self.coders.context_of("s")
+            payload = encode_label_layer(sent, coders.labels.coder, told)
+            payloads.append(("s", coders.labels.record.stream_name, payload))
+        told = replace(self.coders.context, labels=labels if settings.labels == "sent" else None)
         compact = self._predictor.compress(labels, picture, self._progress)
-        name, payload, compact = compact_layer.encode(
-            compact, settings.compact_step, coders.compact
-        )
+        step = settings.compact_step
+        name, payload, compact = compact_layer.encode(compact, step, coders.compact, told)
         payloads.append(("c", name, payload))
         if settings.labels == "decoder":
             labels = self._labels_from(compact, height, width)
@@ -203,14 +205,15 @@ class Codec:
             width=width,
             height=height,
             classes=self.bundle.classes,
-            alpha=self._model["alpha"],
+            alpha=self._model.alpha,
             fingerprint=self._fingerprint(settings.labels == "decoder"),
-            colour=self._model["colour"],
+            colour=self._model.colour,
             labels_at_decoder=settings.labels == "decoder",
             label_scale=settings.label_scale,
         )
         seen = None if settings.labels == "none" else labels
-        return _Base(picture, seen, weights, coarse, header, payloads)
+        told = replace(told, labels=seen, compact=compact, make_coarse=lambda: coarse)
+        return _Base(picture, told, weights, coarse, header, payloads)
 
     def _finish(
         self,
@@ -221,17 +224,14 @@ class Codec:
         decode_last: bool,
     ) -> tuple[bytes, np.ndarray]:
         """The stream with residual layers up to a quality, and the picture decoded up to the last but one, or last."""
+        layers = settings.residual_layers(quality, base.weights)
+        enhancer = self.enhancer if settings.enhance == "auto" else None
+        known, how = (base.picture, base.coarse, base.context), (decode_last, self._progress)
         payloads, decoded = residual_layers.encode_all(
-            base.picture,
-            base.coarse,
-            base.labels,
-            residual_layers.layer_settings(settings, quality, base.weights),
-            coders.residual,
-            self.enhancer if settings.enhance == "auto" else None,
-            decode_last,
-            self._progress,
+            *known, layers, coders.residual.coder, enhancer, *how
         )
-        coded = [(f"r{i}", coders.residual.name, payload) for i, payload in enumerate(payloads, 1)]
+        name = coders.residual.record.stream_name
+        coded = [(f"r{i}", name, payload) for i, payload in enumerate(payloads, 1)]
         return container.write(base.header, [*base.payloads, *coded]), decoded
 
     def decode(self, data: bytes, upto: str = "r") -> Decoded:
@@ -246,28 +246,44 @@ class Codec:
         self._check_model(header)
         labels = None
         if "s" in layers:
-            labels = decode_label_layer(header, layers["s"], self._decoders, self._programs)
+            labels = decode_label_layer(header, layers["s"], self.coders)
         last = [*layers][-1]
         wanted = header.layers[-1].name if upto == "r" else upto
         decoded = Decoded(header, last, last == wanted, labels)
         if "c" not in layers:
             return decoded
         size = header.height, header.width
+        coder = next(layer.coder for layer in header.layers if layer.name == "c")
         compact = compact_layer.decode(
-            layers["c"], self._predictor.compact_shape(*size), self._decoder(header, "c")
+            layers["c"],
+            self._predictor.compact_shape(*size),
+            self.coders.decoder("c", coder),
+            replace(self.coders.context, labels=labels),
         )
         if header.labels_at_decoder:
             labels = self._labels_from(compact, *size)
         seen = self._constant_labels(*size) if labels is None else labels
-        predict = cache(partial(self._predictor.predict, seen, compact, self._progress))
-        coarse = np.zeros((*size, 3), np.uint8)
-        if last == "c" or residual_layers.take_from_coarse(layers):
-            coarse = predict()
+        predict = once(partial(self._predictor.predict, seen, compact, self._progress))
+        decoded = replace(decoded, labels=labels, compact=compact, predict=predict)
+        if last == "c":
+            predict()
+        return replace(decoded, picture=self.add_residuals(decoded, layers))
+
+    def add_residuals(self, decoded: Decoded, layers: Mapping[str, bytes]) -> np.ndarray | None:
+        """x̂ from what a stream decoded to as far as c, and its residual layers among `layers`; None without any.
+
+        Raises as `decode`.
+        """
+        header = decoded.header
+        context = replace(self.coders.context, labels=decoded.labels, compact=decoded.compact)
+        context = replace(context, make_coarse=decoded.predict)
+        coarse = np.zeros((header.height, header.width, 3), np.uint8)
+        if residual_layers.take_from_coarse(layers):
+            assert decoded.coarse is not None
+            coarse = decoded.coarse
         self._progress("residual", 0, 1)
-        picture = residual_layers.decode_all(
-            header, layers, coarse, labels, self._decoders, self._programs, self.enhancer
-        )
-        return replace(decoded, labels=labels, compact=compact, picture=picture, predict=predict)
+        told = context, self.coders, self.enhancer
+        return residual_layers.decode_all(header, layers, coarse, *told)
 
     def _labels_from(self, compact: np.ndarray, height: int, width: int) -> np.ndarray:
         """s as a decoder makes it that is not sent one: SegNet on up(ĉ)."""
@@ -280,11 +296,6 @@ class Codec:
     def _fingerprint(self, labels_at_decoder: bool) -> bytes:
         return self.bundle.fingerprint_with_segnet if labels_at_decoder else self.bundle.fingerprint
 
-    def _decoder(self, header: container.Header, name: str) -> LayerDecoder:
-        layer = header.layer(name)
-        assert layer is not None
-        return decoder_for(layer.coder, self._decoders, self._programs)
-
     def _check_model(self, header: container.Header) -> None:
         own = self._fingerprint(header.labels_at_decoder)
         if header.fingerprint != own:
@@ -292,12 +303,8 @@ class Codec:
                 f"the stream was made with model {header.fingerprint.hex()}, this one is "
                 f"{own.hex()}: give the model directory it was made with"
             )
-        same = (
-            header.alpha == self._model["alpha"]
-            and header.colour == self._model["colour"]
-            and header.classes.names == self.bundle.classes.names
-        )
-        if not same:
+        told = header.alpha, header.colour, header.classes.names
+        if told != (self._model.alpha, self._model.colour, self.bundle.classes.names):
             raise StreamError("the stream's header contradicts the model of its fingerprint")
 
 

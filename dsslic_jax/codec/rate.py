@@ -35,22 +35,21 @@ def meet_target(
 
     `decoded_too`: the caller looks at the decoded picture. Raises OutOfReach.
     """
-    if settings.target_psnr_db is not None:
-        target, unit = settings.target_psnr_db, "dB"
-        tolerance, slope = PSNR_TOLERANCE_DB, _PSNR_SLOPE_DB
-
-        def attempt(quality: float) -> tuple[float, Coded]:
-            data, decoded = code(quality, True)
-            return psnr_rgb_db(picture, decoded), (data, decoded)
-    elif settings.target_bits_per_pixel is not None:
-        target, unit = settings.target_bits_per_pixel, "bits per pixel"
-        tolerance, slope = RATE_TOLERANCE * target, _BITS_SLOPE * target
-
-        def attempt(quality: float) -> tuple[float, Coded]:
-            data, decoded = code(quality, decoded_too)
-            return 8 * len(data) / (picture.size // 3), (data, decoded)
+    psnr, rate = settings.target_psnr_db, settings.target_bits_per_pixel
+    if psnr is not None:
+        target, unit, tolerance, slope = psnr, "dB", PSNR_TOLERANCE_DB, _PSNR_SLOPE_DB
+    elif rate is not None:
+        target, unit = rate, "bits per pixel"
+        tolerance, slope = RATE_TOLERANCE * rate, _BITS_SLOPE * rate
     else:
         return code(settings.quality, decoded_too)
+
+    def attempt(quality: float) -> tuple[float, Coded]:
+        data, decoded = code(quality, decoded_too or psnr is not None)
+        if psnr is not None:
+            return psnr_rgb_db(picture, decoded), (data, decoded)
+        return 8 * len(data) / (picture.size // 3), (data, decoded)
+
     return meet(target, tolerance, attempt, settings.quality, slope, unit)
 
 
@@ -64,16 +63,8 @@ def meet(
 ) -> Made:
     """What `attempt` makes at the quality where its value comes within `tolerance` of `target`.
 
-    Args:
-      target: value to meet, in the unit of `attempt`'s.
-      tolerance: largest difference that is accepted.
-      attempt: quality 0..100 -> (value, what was made); the value rises with quality, nearly everywhere.
-      first: quality to begin with.
-      slope: about how much the value rises with one of quality.
-      unit: of the value, for the message.
-
-    Raises:
-      OutOfReach: not to be met; says what can be reached.
+    `attempt` is quality 0..100 -> (value, what was made). Its value rises with quality, nearly everywhere, by about
+    `slope` for one of quality. `first` is tried first. Raises OutOfReach, saying what can be reached in `unit`.
     """
     seen: dict[float, float] = {}
     quality = first

@@ -1,8 +1,10 @@
-"""Cutting large pictures: disjoint tiles for the residual's coder, overlapping windows for the networks."""
+"""Pictures cut into tiles for the residual's coder and into overlapping windows for the networks, or padded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+import numpy as np
 
 Tile = tuple[slice, slice]  # rows, columns
 
@@ -45,8 +47,13 @@ def _spans(length: int, side: int, margin: int) -> list[tuple[slice, slice, slic
     while core < length:
         start = min(max(core - margin, 0), length - size)
         stop = length if start + size == length else start + size - margin
-        spans.append(
-            (slice(start, start + size), slice(core, stop), slice(core - start, stop - start))
-        )
+        inner = slice(core - start, stop - start)
+        spans.append((slice(start, start + size), slice(core, stop), inner))
         core = stop
     return spans
+
+
+def pad_edge(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[H, W] or [H, W, C] grown to `size` = (height, width) at the bottom and right, repeating the edge."""
+    widths = [(0, size[0] - array.shape[0]), (0, size[1] - array.shape[1])]
+    return np.pad(array, widths + [(0, 0)] * (array.ndim - 2), mode="edge")

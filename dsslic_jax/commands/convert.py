@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.convert.networks import untold
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.models.parts import PartKind, part_kinds
+from dsslic_jax.settings.fields import Field
 
-# Settings that no shape of an array tells, with their values; the layout's own is the default.
-COARSE_SETTINGS = {
-    "norm": "instance or none",
-    "upsampling": "bilinear or bilinear_corners",
-    "colour": "rgb or ycbcr",
-    "compact": "direct or average",
-}
-SEGNET_SETTINGS = {"input": "symmetric or imagenet"}
+if TYPE_CHECKING:
+    from dsslic_jax.bundle.model import Bundle
+
+
+_DEST = "setting "  # no other option's place begins so
+
+
+def _settings() -> dict[str, list[tuple[PartKind[Any], Field]]]:
+    """The settings that nothing in a file tells, by name, with the parts that have one so called."""
+    found: dict[str, list[tuple[PartKind[Any], Field]]] = {}
+    for kind in part_kinds().values():
+        for known in untold(kind):
+            found.setdefault(known.name, []).append((kind, known))
+    return found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=("reference", "module"),
         default="module",
-        help="keys of the authors' program, or of dsslic_jax.convert.torch.coarse (default)",
+        help="keys of the authors' program, or of dsslic_jax.convert.torch (default)",
     )
     away.add_argument(
         "--training-state",
@@ -46,10 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back.add_argument("--trained-on", help="pictures that the weights were trained on")
     back.add_argument("--terms", help="terms that the weights are under")
     back.add_argument("--licence", help="licence of the weights, as SPDX calls it")
-    for name, values in COARSE_SETTINGS.items():
-        back.add_argument(f"--{name}", help=f"{values}, of CompNet and FineNet")
-    for name, values in SEGNET_SETTINGS.items():
-        back.add_argument(f"--{name}", help=f"{values}, of SegNet")
+    for name, parts in _settings().items():
+        titles = ", ".join(kind.title for kind, _ in parts)
+        allowed = parts[0][1].spec.allowed() or parts[0][1].type_name
+        back.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=_DEST + name,
+            metavar="VALUE",
+            help=f"of {titles}: {allowed}",
+        )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -65,15 +80,14 @@ def _to_torch(options: argparse.Namespace) -> None:
     from dsslic_jax.convert.files import write_state_dict
     from dsslic_jax.convert.transfer import Portable, to_state_dict
 
-    if (options.model / "model.json").exists():
+    if (options.model / bundle.DESCRIPTION).exists():
         model = Portable(*bundle.load_with_training(options.model))
     else:
-        from dsslic_jax.train.running.past_runs import read_run
+        from dsslic_jax.train.portable import read_run
 
         model = Portable(*read_run(options.model))
     if not options.training_state:
-        training = {n: a for n, a in model.training.items() if n.startswith("discriminator/")}
-        model = model._replace(training=training)
+        model = model.networks_alone()
     arrays = to_state_dict(model, options.layout)
     write_state_dict(options.output, arrays, model.bundle)
     print(f"{len(arrays)} arrays, layout {options.layout}: {options.output}")
@@ -81,12 +95,10 @@ def _to_torch(options: argparse.Namespace) -> None:
 
 def _from_torch(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle import directory as bundle
+    from dsslic_jax.bundle.model import Bundle
     from dsslic_jax.classes.table import class_table
     from dsslic_jax.convert.files import read_arrays, read_description
     from dsslic_jax.convert.transfer import from_state_dict
-
-    def chosen(names: Iterable[str]) -> dict[str, str]:
-        return {name: value for name in names if (value := getattr(options, name)) is not None}
 
     described = read_description(options.file)
     if options.classes is not None:
@@ -95,27 +107,38 @@ def _from_torch(options: argparse.Namespace) -> None:
         classes = described.classes
     else:
         raise ConfigError("name the class table that the labels follow, with --classes")
-    described = described or bundle.Bundle(classes, None, None, {}, {}, {})
-    made = from_state_dict(
-        read_arrays(options.file),
-        classes,
-        {**(described.model or {}), **chosen(COARSE_SETTINGS)},
-        {**(described.segnet or {}), **chosen(SEGNET_SETTINGS)},
-        described.enhancenet,
-    )
+    described = described or Bundle(classes, {})
+    made = from_state_dict(read_arrays(options.file), classes, _chosen(described, options))
     told = {"trained_on": options.trained_on, "terms": options.terms, "licence": options.licence}
-    provenance = {
-        part: {
-            "trained_on": "unknown",
-            "terms": "unknown",
-            **described.provenance.get(part, {}),
-            **converted,
-            **{key: value for key, value in told.items() if value is not None},
-        }
-        for part, converted in made.bundle.provenance.items()
-    }
-    model = replace(made.bundle, coding=described.coding, provenance=provenance)
+    told = {key: value for key, value in told.items() if value is not None}
+    parts = dict(made.bundle.parts)
+    for name, part in parts.items():
+        if part.provenance:
+            before = described.parts[name].provenance if name in described.parts else {}
+            unknown = {"trained_on": "unknown", "terms": "unknown"}
+            provenance = {**unknown, **before, **part.provenance, **told}
+            parts[name] = replace(part, provenance=provenance)
+            print(f"{name}: {', '.join(f'{key} {value}' for key, value in provenance.items())}")
+    model = replace(made.bundle, coding=described.coding, parts=parts)
     bundle.save_with_training(model, made.training, options.output)
-    for part, known in provenance.items():
-        print(f"{part}: {', '.join(f'{key} {value}' for key, value in known.items())}")
     print(f"model: {options.output}")
+
+
+def _chosen(described: Bundle, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """By part, the settings that a file says it has, with the options given."""
+    from dsslic_jax.settings.reading import to_mapping
+
+    chosen = {name: to_mapping(part.settings) for name, part in described.parts.items()}
+    for setting, parts in _settings().items():
+        text = getattr(options, _DEST + setting)
+        for kind, _ in parts if text is not None else ():
+            chosen.setdefault(kind.name, {})[setting] = _value(text)
+    return chosen
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or null as JSON writes it; any other text is itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -7,14 +7,13 @@ import re
 import sys
 from pathlib import Path
 
-from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import (
-    add_coder_options,
-    add_network_options,
+    Phases,
+    add_decoding_options,
+    chosen_coders,
     named_programs,
-    open_codecs,
+    open_codec_of,
 )
-from dsslic_jax.commands.progress import PhaseBar, PhaseLines
 from dsslic_jax.errors import DataError, StreamError
 
 
@@ -28,18 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="r",
         help="last layer to decode: s, c, r1, r2, … (default: r, all)",
     )
-    parser.add_argument(
-        "--model",
-        type=model_directory,
-        help="model directory (default: the known one that the stream names)",
-    )
-    add_coder_options(parser)
-    add_network_options(parser)
+    add_decoding_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax.bundle import known as known_models
     from dsslic_jax.codec.stream import container
     from dsslic_jax.pictures.files import check_output, write_picture
 
@@ -49,10 +41,8 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output)
     data = options.input.read_bytes()
     header = container.read_header(data)
-    progress = PhaseLines() if options.verbose else PhaseBar()
-    model = options.model or known_models.find(header.fingerprint)
-    (codec,) = open_codecs(model, options, progress)
-    decoded = codec.decode(data, options.upto)
+    progress = Phases(options.verbose)
+    decoded = open_codec_of(header, options, progress).decode(data, options.upto)
     if decoded.finest is None:
         raise StreamError(
             "the stream is cut before the end of layer c: only --upto s can be decoded"
@@ -65,13 +55,16 @@ def run(options: argparse.Namespace) -> None:
 
 def _decode_labels(options: argparse.Namespace) -> None:
     """Layer s, which needs no model."""
+    from dsslic_jax.codec.coders.coder import Context
+    from dsslic_jax.codec.coders.registry import DEFAULT_SET, Choice, OpenCoders
     from dsslic_jax.codec.layers.labels import decode_labels
     from dsslic_jax.system.files import write_png
 
     if options.output.suffix.lower() != ".png":
         raise DataError(f"{options.output}: label maps are written as .png")
-    codecs, programs = options.codecs or "embedded", named_programs(options)
-    labels, table = decode_labels(options.input.read_bytes(), codecs, programs)
+    choice = Choice(options.codecs or DEFAULT_SET, chosen_coders(options) or "")
+    coders = OpenCoders(choice, Context(programs=named_programs(options)))
+    labels, table = decode_labels(options.input.read_bytes(), coders)
     write_png(options.output, labels, table.palette)
 
 

@@ -66,22 +66,18 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.evaluate.run import evaluate
     from dsslic_jax.evaluate.tables.text import format_report
 
+    as_typed = (
+        *("images", "out", "model", "labels", "anchor", "workers", "limit"),
+        *("allow_lossy", "skip_missing"),
+    )
     request = Request(
-        images=options.images,
-        out=options.out,
         protocols=tuple(dict.fromkeys(options.protocol or ["fair"])),
         codecs=_names(options.codecs),
         settings=dict(_settings(entry) for entry in options.settings),
-        model=options.model,
-        labels=options.labels,
         label_sources=_names(options.label_sources),
         programs=named_programs(options),
         lpips_weights=options.lpips,
-        anchor=options.anchor,
-        workers=options.workers,
-        limit=options.limit,
-        allow_lossy=options.allow_lossy,
-        skip_missing=options.skip_missing,
+        **{name: getattr(options, name) for name in as_typed},
     )
     if options.record is not None and options.model is None:
         raise ConfigError("--record needs the --model that keeps the tables")

@@ -7,17 +7,16 @@ import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.models.parts import part_kinds
+from dsslic_jax.system.extras import how_to_install
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle.directory import Bundle
+    from dsslic_jax.bundle.model import Bundle
 
-    Export = Callable[[str, Path], None]  # network, file
-
-NETWORKS = ("encoder", "decoder", "segnet", "enhancenet")
 SUFFIXES = {"stablehlo": ".stablehlo", "onnx": ".onnx", "torchscript": ".pt"}
 
 
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network",
         type=_networks,
         metavar="NAME,…",
-        help=f"of {', '.join(NETWORKS)} (default: all that the model has)",
+        help=f"of {', '.join(_known())} (default: all that the model has)",
     )
     parser.add_argument(
         "--size",
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
 
     model = verify(options.model)  # what has other arrays than it should could only fail later
     networks = _chosen(model, options)
-    export = _stablehlo(model, options) if options.format == "stablehlo" else _torch(model, options)
+    export = _exporter(model, networks, options)
     for network in networks:
         path = options.output / f"{network}{SUFFIXES[options.format]}"
         export(network, path)
@@ -59,51 +58,57 @@ def run(options: argparse.Namespace) -> None:
 
 def _chosen(model: Bundle, options: argparse.Namespace) -> list[str]:
     """The networks to write. Raises ConfigError or ModelError for one that cannot be."""
-    there = [
-        *(("encoder", "decoder") if model.model else ()),
-        *(name for name in ("segnet", "enhancenet") if name in model.parts),
-    ]
-    networks = options.network or there
+    from dsslic_jax.convert.programs import programs_of
+
+    there = programs_of(model)
+    networks = options.network or [*there]
     if missing := [name for name in networks if name not in there]:
         raise ModelError(f"{options.model} has no {missing[0]}: it has {', '.join(there)}")
     if options.format == "torchscript":
         if options.size is not None:
             raise ConfigError("TorchScript files take every size: leave --size out")
-    elif options.size is None and "segnet" in networks:
-        others = ",".join(name for name in networks if name != "segnet")
-        leave = f", or leave it out with --network {others}" if others else ""
-        raise ConfigError(f"SegNet is exported for one size: give --size{leave}")
+        return networks
+    for name in networks:
+        found = there[name]
+        if options.size is not None:
+            found.sizes.check(options.size)
+        elif not found.program.any_size:
+            others = ",".join(other for other in networks if there[other].program.any_size)
+            leave = f", or leave it out with --network {others}" if others else ""
+            raise ConfigError(f"{found.kind.title} is exported for one size: give --size{leave}")
     return networks
 
 
-def _stablehlo(model: Bundle, options: argparse.Namespace) -> Export:
-    from dsslic_jax.convert.stablehlo import to_stablehlo
+def _exporter(
+    model: Bundle, networks: list[str], options: argparse.Namespace
+) -> Callable[[str, Path], None]:
+    """What writes the file of each of these. Raises ModelError where a package or a PyTorch module is missing."""
+    if options.format == "stablehlo":
+        from dsslic_jax.convert.stablehlo import to_stablehlo
 
-    return lambda network, path: to_stablehlo(model, network, path, options.size)
-
-
-def _torch(model: Bundle, options: argparse.Namespace) -> Export:
+        return lambda name, path: to_stablehlo(model, name, path, options.size)
     for package in ("torch", *(("onnx", "onnxscript") if options.format == "onnx" else ())):
         if importlib.util.find_spec(package) is None:
-            raise ModelError(f"this format needs {package}: pip install 'dsslic_jax[torch]'")
+            raise ModelError(f"this format needs {package}: {how_to_install('torch')}")
     from dsslic_jax.convert.torch.export import to_onnx, to_torchscript
-    from dsslic_jax.convert.torch.loading import modules_of
+    from dsslic_jax.convert.torch.loading import require_torch_module
 
-    modules: dict[str, Any] = modules_of(model)
+    for network in networks:
+        require_torch_module(network)
+    if options.format == "onnx":
+        return lambda name, path: to_onnx(model, name, path, options.size)
+    return lambda name, path: to_torchscript(model, name, path)
 
-    def export(network: str, path: Path) -> None:
-        if options.format == "onnx":
-            to_onnx(modules[network], path, options.size)
-        else:
-            to_torchscript(modules[network], path)
 
-    return export
+def _known() -> list[str]:
+    """The programs of all parts that are known."""
+    return [program.name for kind in part_kinds().values() for program in kind.programs]
 
 
 def _networks(text: str) -> list[str]:
     names = list(dict.fromkeys(text.split(",")))
-    if unknown := [name for name in names if name not in NETWORKS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(NETWORKS)}")
+    if unknown := [name for name in names if name not in _known()]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(_known())}")
     return names
 
 

@@ -47,12 +47,8 @@ def print_info(data: bytes, as_json: bool) -> None:
         "bits_per_pixel": 8 * len(data) / pixels,
         "header_bytes": header.size,
         "layers": [
-            {
-                "layer": layer.name,
-                "coder": layer.coder,
-                "bytes": layer.length,
-                "whole": layer.name in whole,
-            }
+            {"layer": layer.name, "coder": layer.coder, "bytes": layer.length}
+            | {"whole": layer.name in whole}
             for layer in header.layers
         ],
     }

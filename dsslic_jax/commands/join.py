@@ -6,16 +6,20 @@ import argparse
 from pathlib import Path
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.models.parts import base_kind, part_kinds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("output", type=Path)
     parser.add_argument(
-        "--model", type=model_directory, required=True, help="directory of the coarse model"
+        "--model", type=model_directory, required=True, help=f"directory with {base_kind().title}"
     )
-    parser.add_argument("--segnet", type=model_directory, help="directory of the SegNet")
-    parser.add_argument("--enhancenet", type=model_directory, help="directory of the EnhanceNet")
+    for name, kind in part_kinds().items():
+        if kind is not base_kind():
+            parser.add_argument(
+                f"--{name}", type=model_directory, help=f"directory with the {kind.title} to take"
+            )
     parser.add_argument(
         "--half", action="store_true", help="round weights to half precision: half the size"
     )
@@ -26,9 +30,9 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.bundle.joining import halved, join
 
-    givers = {"segnet": options.segnet, "enhancenet": options.enhancenet}
-    parts = {name: bundle.load(given) for name, given in givers.items() if given is not None}
-    joined = join(bundle.load(options.model), **parts)
+    chosen = {name: getattr(options, name, None) for name in part_kinds()}
+    givers = {name: bundle.load(given) for name, given in chosen.items() if given is not None}
+    joined = join(bundle.load(options.model), givers)
     if options.half:
         joined = halved(joined)
     bundle.save(joined, options.output)

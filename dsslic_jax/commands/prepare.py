@@ -101,7 +101,7 @@ def _segmenter(model: Path | None, classes: str, needed: bool) -> Callable[[Any]
 
     runtime.prepare()
     from dsslic_jax.classes.table import class_table
-    from dsslic_jax.codec.networks.predictor import Segmenter
+    from dsslic_jax.codec.networks.segmenter import Segmenter
 
     loaded = bundle.load(model)
     if loaded.classes.names != class_table(classes).names:

@@ -44,19 +44,11 @@ def run(options: argparse.Namespace) -> None:
     if not options.max_mb > 0:
         raise ConfigError(f"--max-mb {options.max_mb:g}: a page needs more than that")
     from dsslic_jax.report.pictures.decoding import Decoder
-    from dsslic_jax.report.report_page import ReportSettings, report_page
+    from dsslic_jax.report.report_page import report_page
     from dsslic_jax.report.run_data import read_run
     from dsslic_jax.system.files import write_atomically
 
     out = options.out or options.run_folder / "report.html"
-    settings = ReportSettings(
-        images=options.images,
-        anchor=options.anchor,
-        published=options.anchors,
-        max_bytes=int(options.max_mb * 1e6),
-        assets=out.with_name(f"{out.stem}_files") if options.assets else None,
-    )
-
     given = None if options.model is None else open_codecs(options.model, options)[0]
 
     def open_codec(fingerprint: bytes) -> Codec:
@@ -65,6 +57,14 @@ def run(options: argparse.Namespace) -> None:
         return given or open_codecs(known_models.find(fingerprint), options)[0]
 
     decoder = Decoder(open_codec, named_programs(options))
-    written = report_page(read_run(options.run_folder), decoder, settings).encode()
+    written = report_page(
+        read_run(options.run_folder),
+        decoder,
+        images=options.images,
+        anchor=options.anchor,
+        published=options.anchors,
+        max_bytes=int(options.max_mb * 1e6),
+        assets=out.with_name(f"{out.stem}_files") if options.assets else None,
+    ).encode()
     write_atomically(out, written)
     print(f"{out}: {len(written) / 1e6:.1f} MB")

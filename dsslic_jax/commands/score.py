@@ -32,9 +32,8 @@ def run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from dsslic_jax.bundle import directory as bundle
-    from dsslic_jax.codec.networks.predictor import Segmenter
-    from dsslic_jax.evaluate.measuring.pictures import find_label_maps, find_pictures
-    from dsslic_jax.evaluate.measuring.points import read_labels
+    from dsslic_jax.codec.networks.segmenter import Segmenter
+    from dsslic_jax.evaluate.measuring.points import find_label_maps, find_pictures, read_labels
     from dsslic_jax.evaluate.recording import record_segmentation
     from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
     from dsslic_jax.pictures.reading import read_picture

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dsslic_jax.bundle import directory as bundle
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.errors import ModelError
+from dsslic_jax.system.extras import how_to_install
 from dsslic_jax.system.files import write_atomically
 
 METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
@@ -105,18 +106,16 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError as error:
-        raise ModelError(
-            f"{path} needs PyTorch to be read: pip install 'dsslic_jax[torch]', or {REMEDY}"
-        ) from error
+        install = how_to_install("torch")
+        raise ModelError(f"{path} needs PyTorch to be read: {install}, or {REMEDY}") from error
     try:
         # mmap is left off: files of PyTorch before 1.6 have another layout.
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # torch names no class for what a damaged file can raise
-        raise ModelError(
-            f"{path} is no file of weights alone ({_first_line(error)}); {REMEDY}"
-        ) from error
+        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path} is no file of weights alone ({told}); {REMEDY}") from error
     if not isinstance(stored, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in stored.items()
     ):
@@ -125,7 +124,3 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
         key: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
         for key, tensor in stored.items()
     }
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.convert.rules import Shapes, Table
+from dsslic_jax.convert import rules
+from dsslic_jax.convert.networks import Network, Shapes, network_called, networks
+from dsslic_jax.convert.rules import Arrays, Row, Table
 
-Settings = Mapping[str, Any]
-PICTURE = 3  # channels that the stems see after the one-hot labels
-MAX_DOWNS = 6  # steps of stride 2: alpha is at most 64
-FOR_TABLES = ("labels_alone", "scored")  # counts that are no settings of a network
+MODULE = "module"  # the layout of our own PyTorch modules
 
 
 class Naming(NamedTuple):
     """One program's names of one network's arrays.
 
     Attributes:
-      network: "compnet", "finenet", "discriminator", "segnet" or "enhancenet".
+      network: what our names of its arrays begin with.
       layout: the program.
       mark: regular expression that some key begins with where this naming is used.
       counts: what the keys tell of how many layers there are, as settings of the network, with whatever else the table
@@ -34,49 +35,10 @@ class Naming(NamedTuple):
     layout: str
     mark: str
     counts: Callable[[Shapes, ClassTable], dict[str, Any]]
-    table: Callable[[Settings], Table]
+    table: Callable[[Mapping[str, Any]], Table]
     ignored: str = r"(?!)"
     implied: Mapping[str, Any] = MappingProxyType({})
     whole: bool = True
-
-
-# Setting: our module, axis of its foreign weight, what the axis has more of.
-_DIMENSIONS: dict[str, dict[str, tuple[str, int, int]]] = {
-    "compnet": {
-        "compnet_width": ("compnet/stem", 0, 0),
-        "classes": ("compnet/stem", 1, PICTURE),
-    },
-    "finenet": {
-        "finenet_width": ("finenet/stem", 0, 0),
-        "classes": ("finenet/stem", 1, PICTURE),
-    },
-    "discriminator": {
-        "width": ("discriminator/scale_0/conv_0", 0, 0),
-        "channels": ("discriminator/scale_0/conv_0", 1, 0),
-    },
-    "segnet": {
-        "width": ("segnet/stem_0/conv", 0, 0),
-        "pyramid_width": ("segnet/pyramid_1/conv", 0, 0),
-        "auxiliary_width": ("segnet/auxiliary/conv", 0, 0),
-        "classes": ("segnet/logits", 0, 0),
-    },
-    "enhancenet": {
-        "width": ("enhancenet/stem", 0, 0),
-        "label_width": ("enhancenet/labels", 0, 0),
-        "classes": ("enhancenet/labels", 1, 0),
-    },
-}
-_NORMS = {
-    "compnet": "compnet/stem_norm",
-    "finenet": "finenet/stem_norm",
-    "discriminator": "discriminator/scale_0/norm_1",
-    "segnet": "segnet/stem_0/norm",
-}
-
-
-def downs(number: int) -> int:
-    """So many steps of stride 2, kept within what a network can have: keys may say anything."""
-    return min(max(number, 0), MAX_DOWNS)
 
 
 class Found(NamedTuple):
@@ -87,36 +49,75 @@ class Found(NamedTuple):
     told: bool  # False where keys are missing: the settings give its names then, not its shapes
 
 
-def read(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
+def module_row(module: str) -> Row:
+    """The row of any module in our own layout, names with dots.
+
+    Flax wraps a norm once more, and only UpConv stores its kernel otherwise.
+    """
+    wrapped = ("BatchNorm_0", "GroupNorm_0")
+    theirs = ".".join(part for part in module.split("/") if part not in wrapped)
+    transposed = re.search(r"/up_\d+$", module)
+    return Row(module, theirs, rules.TRANSPOSED_CONVOLUTION if transposed else rules.CONVOLUTION)
+
+
+def module_namings() -> list[Naming]:
+    """Our own layout: of every network that is known."""
+    return [
+        Naming(known.name, MODULE, mark, partial(_counts, known), lambda settings: module_row)
+        for known in networks()
+        for mark in [rf"{re.escape(known.name)}\."]
+    ]
+
+
+def read_network(naming: Naming, shapes: Shapes, classes: ClassTable) -> Found:
     """What keys and shapes of a file tell of a network that is named so."""
     settings = naming.counts(shapes, classes)
-    table = naming.table(settings)
+    told = _read(network_called(naming.network), naming.table(settings), shapes, settings)
+    return Found(naming, settings, told)
+
+
+def told_by_our_arrays(name: str, arrays: Arrays) -> dict[str, Any]:
+    """The settings that a network's arrays tell, by our names."""
+    network = network_called(name)
+    own = {n: a.shape for n, a in arrays.items() if n.startswith(f"{name}/")}
+    own = {n: shape for n, shape in own.items() if len(shape) == 4 or not n.endswith("/kernel")}
+    shapes = rules.foreign_shapes(rules.pair(own, module_row), own)
+    settings = _counts(network, shapes)
+    _read(network, module_row, shapes, settings)
+    return settings
+
+
+def _counts(network: Network, shapes: Shapes, classes: ClassTable | None = None) -> dict[str, Any]:
+    return {setting: count(shapes) for setting, count in network.counts.items()}
+
+
+def _read(network: Network, table: Table, shapes: Shapes, settings: dict[str, Any]) -> bool:
+    """Adds what widths and norms tell to the settings; False where a width is not told."""
     told = True
-    for setting, (module, axis, more) in _DIMENSIONS[naming.network].items():
+    for setting, (module, axis, beyond) in network.widths.items():
         row = table(module)
         if row is None or setting in settings:
             continue
         shape = shapes.get(f"{row.theirs}.weight", ())
-        if len(shape) == 4 and shape[axis] > more:
-            settings[setting] = shape[axis] - more
+        if len(shape) == 4 and shape[axis] > beyond:
+            settings[setting] = shape[axis] - beyond
         elif axis == 0 and (size := shapes.get(f"{row.theirs}.bias", ())[:1]) > (0,):
             settings[setting] = size[0]
         else:
             told = False
-    if naming.network in _NORMS:
-        settings |= _norm(naming.network, table, shapes)
-    return Found(naming, settings, told)
+    if network.norm:
+        settings |= _norm(network.norm, table, shapes)
+    return told
 
 
-def _norm(network: str, table: Table, shapes: Shapes) -> dict[str, str]:
+def _norm(module: str, table: Table, shapes: Shapes) -> dict[str, str]:
     """{"norm": "batch" or "group"} where the norm has arrays, which "instance" and "none" do not."""
-    module = _NORMS[network]
-    for kind, names in (
-        ("batch", (module, f"{module}/BatchNorm_0")),
-        ("group", (f"{module}/GroupNorm_0",)),
+    for kind, name, key in (
+        ("batch", module, "running_mean"),
+        ("batch", f"{module}/BatchNorm_0", "running_mean"),
+        ("group", f"{module}/GroupNorm_0", "weight"),
     ):
-        for row in map(table, names):
-            key = "running_mean" if kind == "batch" else "weight"
-            if row is not None and {f"{row.theirs}.{key}", f"{row.theirs}.weight"} <= {*shapes}:
-                return {"norm": kind}
+        row = table(name)
+        if row is not None and {f"{row.theirs}.{key}", f"{row.theirs}.weight"} <= {*shapes}:
+            return {"norm": kind}
     return {}

@@ -6,34 +6,25 @@ transposed convolution 3, a residual block 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.convert.naming import PICTURE, Naming, Settings, downs
-from dsslic_jax.convert.rules import (
-    CONVOLUTION,
-    TRANSPOSED_CONVOLUTION,
-    Change,
-    Row,
-    Shapes,
-    Table,
-    counted,
-    largest,
-    table,
-)
-from dsslic_jax.models.finenet import DOWNS
+from dsslic_jax.convert.naming import Naming
+from dsslic_jax.convert.networks import PICTURE, Shapes, counted, downs, largest
+from dsslic_jax.convert.rules import CONVOLUTION, TRANSPOSED_CONVOLUTION, Change, Row, Table, table
 
 # PyTorch before 0.4 stored statistics of instance norms, which it never used.
-_UNUSED_STATISTICS = r"running_(mean|var)"
+_UNUSED = r"running_(mean|var)"
 
 
 def _compnet_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return {"alpha": 2 ** downs((largest(shapes, r"C\.model\.(\d{1,3})\.") - 5) // 3)}
 
 
-def _compnet(settings: Settings) -> Table:
+def _compnet(settings: Mapping[str, Any]) -> Table:
     steps = range(settings["alpha"].bit_length() - 1)
     head = 4 + 3 * len(steps) + 1  # a padding stands before it
     return table(
@@ -55,8 +46,10 @@ def _finenet_counts(shapes: Shapes, classes: ClassTable, theirs: str = "G.model"
     return {"finenet_blocks": blocks, "finenet_downs": downs((last - 5 - blocks) // 6)}
 
 
-def _finenet(settings: Settings, theirs: str = "G.model", stem: Change = CONVOLUTION) -> Table:
-    blocks, steps = settings["finenet_blocks"], settings.get("finenet_downs", DOWNS)
+def _finenet(
+    settings: Mapping[str, Any], theirs: str = "G.model", stem: Change = CONVOLUTION
+) -> Table:
+    blocks, steps = settings["finenet_blocks"], settings["finenet_downs"]
     first_block = 4 + 3 * steps
     first_up = first_block + blocks
     rows = [*_normed("finenet/stem", theirs, 1, stem)]
@@ -78,7 +71,7 @@ def _discriminator_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]
     }
 
 
-def _discriminator(settings: Settings) -> Table:
+def _discriminator(settings: Mapping[str, Any]) -> Table:
     rows = []
     for scale in range(settings["scales"]):
         # They number from the coarse scale: their last one sees full resolution.
@@ -98,7 +91,7 @@ def _pix2pixhd_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return counts
 
 
-def _pix2pixhd(settings: Settings) -> Table:
+def _pix2pixhd(settings: Mapping[str, Any]) -> Table:
     stem = _STEM_ON_LABELS if settings.get("labels_alone") else CONVOLUTION
     return _finenet(settings, "model", stem)
 
@@ -113,31 +106,14 @@ _STEM_ON_LABELS = Change(
 
 # Where the authors' code does not as the poster says.
 _IMPLIED = {"upsampling": "bilinear_corners", "round_compact": False}
-COMPNET = Naming(
-    "compnet",
-    "reference",
-    r"C\.",
-    _compnet_counts,
-    _compnet,
-    rf"C\.model\.\d+\.{_UNUSED_STATISTICS}",
-    _IMPLIED,
-)
-FINENET = Naming(
-    "finenet",
-    "reference",
-    r"G\.",
-    _finenet_counts,
-    _finenet,
-    rf"G\.model\.\d+(\.conv_block\.\d+)?\.{_UNUSED_STATISTICS}",
-    _IMPLIED,
-)
+_OF_COMPNET = rf"C\.model\.\d+\.{_UNUSED}"
+_OF_FINENET = rf"G\.model\.\d+(\.conv_block\.\d+)?\.{_UNUSED}"
+_OF_DISCRIMINATOR = rf"D\.scale\d+_layer\d+\.1\.{_UNUSED}"
+_OF_PIX2PIXHD = rf"model\.\d+(\.conv_block\.\d+)?\.{_UNUSED}"
+COMPNET = Naming("compnet", "reference", r"C\.", _compnet_counts, _compnet, _OF_COMPNET, _IMPLIED)
+FINENET = Naming("finenet", "reference", r"G\.", _finenet_counts, _finenet, _OF_FINENET, _IMPLIED)
 DISCRIMINATOR = Naming(
-    "discriminator",
-    "reference",
-    r"D\.",
-    _discriminator_counts,
-    _discriminator,
-    rf"D\.scale\d+_layer\d+\.1\.{_UNUSED_STATISTICS}",
+    "discriminator", "reference", r"D\.", _discriminator_counts, _discriminator, _OF_DISCRIMINATOR
 )
 PIX2PIXHD = Naming(
     "finenet",
@@ -145,6 +121,6 @@ PIX2PIXHD = Naming(
     r"model\.\d+\.",
     _pix2pixhd_counts,
     _pix2pixhd,
-    rf"model\.\d+(\.conv_block\.\d+)?\.{_UNUSED_STATISTICS}",
+    _OF_PIX2PIXHD,
     whole=False,
 )

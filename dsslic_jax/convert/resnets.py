@@ -6,15 +6,15 @@ two libraries have backbones trained on ImageNet. In all three `layer1` to `laye
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.convert.naming import Naming, Settings
-from dsslic_jax.convert.rules import CONVOLUTION, SAME, Change, Row, Shapes, Table, largest, table
-from dsslic_jax.errors import ModelError
+from dsslic_jax.convert.naming import Naming
+from dsslic_jax.convert.networks import Shapes, backbone_name, largest
+from dsslic_jax.convert.rules import CONVOLUTION, SAME, Change, Row, Table, table
 from dsslic_jax.models.segnet import BACKBONES, PYRAMID_BINS
 
 # Convolution and norm of each convolution of the stem.
@@ -23,17 +23,6 @@ CSAIL_DEEP_STEM = [*CSAIL_STEM, ("encoder.conv2", "encoder.bn2"), ("encoder.conv
 LIBRARY_STEM = [("conv1", "bn1")]
 TIMM_DEEP_STEM = [("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")]
 IMAGENET = {"input": "imagenet"}
-
-
-def backbone_name(stages: tuple[int, ...], bottleneck: bool, stem: int) -> str:
-    """The backbone with so many blocks a stage and convolutions in its stem. Raises ModelError where there is none."""
-    for name, plan in BACKBONES.items():
-        if (plan.stages, plan.bottleneck, len(plan.stem)) == (stages, bottleneck, stem):
-            return name
-    raise ModelError(
-        f"no backbone has {stages} blocks in its stages and {stem} convolutions in its stem; "
-        f"known: {', '.join(BACKBONES)}"
-    )
 
 
 def _counts(shapes: Shapes, prefix: str, stem: int) -> dict[str, Any]:
@@ -46,7 +35,9 @@ def _normed(ours: str, convolution: str, norm: str) -> tuple[Row, Row]:
     return Row(f"segnet/{ours}/conv", convolution), Row(f"segnet/{ours}/norm", norm)
 
 
-def _backbone(settings: Settings, prefix: str, stem: Iterable[tuple[str, str]]) -> list[Row]:
+def _backbone(
+    settings: Mapping[str, Any], prefix: str, stem: Iterable[tuple[str, str]]
+) -> list[Row]:
     plan = BACKBONES[settings["backbone"]]
     rows: list[Row] = []
     for i, (convolution, norm) in enumerate(stem):
@@ -70,7 +61,7 @@ def _csail_counts(shapes: Shapes, classes: ClassTable) -> dict[str, Any]:
     return counts
 
 
-def _csail(settings: Settings) -> Table:
+def _csail(settings: Mapping[str, Any]) -> Table:
     stem = BACKBONES[settings["backbone"]].stem
     rows = _backbone(settings, "encoder.", CSAIL_DEEP_STEM if len(stem) > 1 else CSAIL_STEM)
     for i, bins in enumerate(PYRAMID_BINS):
@@ -83,7 +74,7 @@ def _csail(settings: Settings) -> Table:
     return table(*rows)
 
 
-def _head_changes(settings: Settings) -> tuple[Change, Change]:
+def _head_changes(settings: Mapping[str, Any]) -> tuple[Change, Change]:
     """Changes of a head's kernel and bias: where it scores no void class, void gets weights of zero.
 
     SegNet leaves void out when it compares scores, whatever they are.
@@ -120,14 +111,9 @@ def _library(layout: str, mark: str, stem: list[tuple[str, str]]) -> Naming:
     )
 
 
+_CLASSIFIER = r"encoder\.fc\.(weight|bias)"
 CSAIL = Naming(
-    "segnet",
-    "CSAILVision",
-    r"(encoder|decoder)\.",
-    _csail_counts,
-    _csail,
-    r"encoder\.fc\.(weight|bias)",
-    IMAGENET,
+    "segnet", "CSAILVision", r"(encoder|decoder)\.", _csail_counts, _csail, _CLASSIFIER, IMAGENET
 )
 LIBRARY = _library("torchvision or timm", r"conv1\.weight", LIBRARY_STEM)
 TIMM_DEEP = _library("timm with a deep stem", r"conv1\.0\.", TIMM_DEEP_STEM)

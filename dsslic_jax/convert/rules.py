@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dsslic_jax.bundle.verifying import require
+from dsslic_jax.convert.networks import Shapes
 from dsslic_jax.errors import ModelError
 
 Arrays = Mapping[str, np.ndarray]
-Shapes = Mapping[str, tuple[int, ...]]
 
 LEAVES = {
     "kernel": "weight",
@@ -100,55 +101,25 @@ def to_theirs(weights: Arrays, pairs: Iterable[Pair]) -> dict[str, np.ndarray]:
     return {p.theirs: np.asarray(p.change.to_theirs(weights[p.ours]), order="C") for p in pairs}
 
 
+def foreign_shapes(pairs: Iterable[Pair], shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """The shapes of arrays under their names, of the shapes under ours."""
+    # Views of one number: nothing of that size is allocated.
+    return {
+        p.theirs: p.change.to_theirs(np.broadcast_to(np.float32(), shapes[p.ours])).shape
+        for p in pairs
+    }
+
+
 def to_ours(
     arrays: Arrays, pairs: Iterable[Pair], shapes: Shapes, ignored: str = r"(?!)"
 ) -> dict[str, np.ndarray]:
-    """Their arrays under our names.
+    """Their arrays under our names: those of `pairs`, of the `shapes` by our names where these are known.
 
-    Args:
-      arrays: by their names.
-      pairs: what must be there.
-      shapes: of our arrays, by our names, where they are known.
-      ignored: regular expression of keys that may be there and are left out.
-
-    Raises:
-      ModelError: as `require` does.
+    `ignored` is a regular expression of keys that are left out. Raises ModelError as `bundle.verifying.require` does.
     """
     pairs = [*pairs]
-    needed: dict[str, tuple[int, ...] | None] = {}
-    for ours, theirs, change in pairs:
-        shape = shapes.get(ours)
-        # A view of one number: nothing of that size is allocated.
-        view = None if shape is None else np.broadcast_to(np.float32(), shape)
-        needed[theirs] = None if view is None else change.to_theirs(view).shape
-    require(
-        {k: a for k, a in arrays.items() if k in needed or not re.fullmatch(ignored, k)}, needed
-    )
+    known = foreign_shapes([p for p in pairs if p.ours in shapes], shapes)
+    needed = {p.theirs: known.get(p.theirs) for p in pairs}
+    own = {k: a for k, a in arrays.items() if k in needed or not re.fullmatch(ignored, k)}
+    require(own, needed)
     return {p.ours: np.asarray(p.change.to_ours(arrays[p.theirs]), order="C") for p in pairs}
-
-
-def require(arrays: Arrays, needed: Mapping[str, tuple[int, ...] | None]) -> None:
-    """Raises ModelError listing every array that is missing, not of the shape needed (None: any), or not known."""
-    problems = {
-        "missing": [name for name in needed if name not in arrays],
-        "misshapen": [
-            f"{name} {list(arrays[name].shape)}, not {list(shape)}"
-            for name, shape in needed.items()
-            if shape is not None and name in arrays and arrays[name].shape != shape
-        ],
-        "not known": [name for name in arrays if name not in needed],
-    }
-    if any(problems.values()):
-        told = (f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
-        raise ModelError(f"the weights do not fit; {'; '.join(told)}")
-
-
-def largest(keys: Iterable[str], pattern: str, default: int = -1) -> int:
-    """The largest number that `pattern`'s group matches at the beginning of a key."""
-    found = (re.match(pattern, key) for key in keys)
-    return max((int(match[1]) for match in found if match), default=default)
-
-
-def counted(keys: Iterable[str], pattern: str) -> int:
-    """How many different numbers `pattern`'s group matches at the beginning of keys."""
-    return len({match[1] for key in keys if (match := re.match(pattern, key))})

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dsslic_jax.bundle.directory import COARSE_NETWORKS, STATISTICS, Bundle
+from dsslic_jax.bundle.model import Bundle, Part
+from dsslic_jax.bundle.verifying import require
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.convert import own_layout as module
+from dsslic_jax.convert import naming as names_of
 from dsslic_jax.convert import reference, resnets, rules
-from dsslic_jax.convert.naming import FOR_TABLES, Found, Naming, read
-from dsslic_jax.convert.ours import (
-    SETTINGS,
-    TOLD_BY,
-    TOLD_BY_ARRAYS,
-    drawn,
-    require_known,
-    shapes_of,
-)
+from dsslic_jax.convert.naming import MODULE, Found, Naming, module_namings
+from dsslic_jax.convert.networks import Shapes, networks, part_of, told_by
 from dsslic_jax.convert.rules import Arrays, Pair
-from dsslic_jax.errors import ModelError
-from dsslic_jax.models.coarse import coarse_networks
+from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.models.parts import STATISTICS, PartKind, part_kind, part_kinds
+from dsslic_jax.settings.fields import Settings, fields_of
+from dsslic_jax.settings.reading import read, to_mapping
 
 _REFERENCE = (reference.COMPNET, reference.FINENET, reference.DISCRIMINATOR)
-# What can be written. The authors' SegNet is a program of its own: CSAILVision's is the same network in PyTorch.
-LAYOUTS = {"reference": (*_REFERENCE, resnets.CSAIL), "module": module.NAMINGS}
-# What can be read.
-NAMINGS = (
-    *module.NAMINGS,
-    *_REFERENCE,
-    reference.PIX2PIXHD,
-    resnets.CSAIL,
-    resnets.LIBRARY,
-    resnets.TIMM_DEEP,
-)
+_OTHERS = (reference.PIX2PIXHD, resnets.CSAIL, resnets.LIBRARY, resnets.TIMM_DEEP)  # only read
+LAYOUTS = ("reference", MODULE)  # what can be written
 # Moments of an optimiser: optax's names and PyTorch's.
 MOMENTS = {"mu": "exp_avg", "nu": "exp_avg_sq", "trace": "momentum_buffer"}
 STEP = "step"
@@ -55,61 +42,48 @@ class Portable(NamedTuple):
     bundle: Bundle
     training: Arrays
 
+    def networks_alone(self) -> Portable:
+        """Without moments and step."""
+        state = {*MOMENTS, STEP}
+        own = {n: a for n, a in self.training.items() if n.partition("/")[0] not in state}
+        return Portable(self.bundle, own)
+
 
 def to_state_dict(model: Portable, layout: str) -> dict[str, np.ndarray]:
-    """The arrays of a model by the keys of a layout, "reference" or "module".
+    """The arrays of a model by the keys of a layout of LAYOUTS.
 
     Raises ModelError listing the arrays that do not fit the model's settings, or for which the layout has no name.
     """
+    # The authors' SegNet is a program of its own: CSAILVision's is the same network in PyTorch.
+    written = module_namings() if layout == MODULE else (*_REFERENCE, resnets.CSAIL)
+    namings = {naming.network: naming for naming in written}
     arrays = {**model.bundle.weights, **model.training}
-    needed = {*model.bundle.parts} - {"coarse"}
-    absent: set[str] = set()
-    if model.bundle.model is not None:
-        needed |= {*coarse_networks(model.bundle.model)}
-        absent = {*COARSE_NETWORKS} - needed
-    if layout == "reference" and (absent or "enhancenet" in needed):
-        raise ModelError(
-            "the authors' program has no EnhanceNet and always CompNet and FineNet: take layout module"
-        )
     pairs: list[Pair] = []
     shapes: dict[str, tuple[int, ...]] = {STEP: ()}
-    for naming in LAYOUTS[layout]:
-        there = any(name.startswith(f"{naming.network}/") for name in arrays)
-        if naming.network in needed or (there and naming.network not in absent):
-            settings = _settings_of(naming.network, model)
-            wanted = shapes_of(naming.network, settings)
-            pairs += rules.pair(wanted, naming.table(settings))
-            shapes |= wanted
+
+    def add(network: str, settings: Mapping[str, Any], wanted: Shapes) -> None:
+        pairs.extend(rules.pair(wanted, namings[network].table(settings)))
+        shapes.update(wanted)
+
+    for name, part in model.bundle.parts.items():
+        kind = part_kind(name)
+        there = kind.prefixes(part.settings)
+        if layout != MODULE and (there != kind.all_prefixes or {*there} - namings.keys()):
+            raise ModelError(
+                f"layout {layout} has no place for {kind.title} with these settings: take layout {MODULE}"
+            )
+        needed = kind.shapes(part.settings)
+        for network in there:
+            own = {n: shape for n, shape in needed.items() if n.startswith(f"{network}/")}
+            add(network, to_mapping(part.settings), own)
+    for beside in networks():
+        own_arrays = any(name.startswith(f"{beside.name}/") for name in model.training)
+        if beside.shapes is not None and own_arrays:
+            told = names_of.told_by_our_arrays(beside.name, model.training)
+            add(beside.name, told, beside.shapes(told))
     pairs += _state_of_training(pairs, shapes, arrays)
-    rules.require(arrays, {pair.ours: shapes[pair.ours] for pair in pairs})
+    require(arrays, {pair.ours: shapes[pair.ours] for pair in pairs})
     return rules.to_theirs(arrays, pairs)
-
-
-def discriminator_settings(training: Arrays) -> dict[str, Any]:
-    """The settings of the discriminator whose arrays a state of training has.
-
-    Raises ModelError where the first of them is missing or misshapen.
-    """
-    first = "discriminator/scale_0/conv_0/kernel"
-    if first not in training or training[first].ndim != 4:
-        raise ModelError(f"the weights do not fit; missing or misshapen: {first}")
-    affine = any(re.match(r"discriminator/.*/GroupNorm_0/", name) for name in training)
-    return {
-        "channels": training[first].shape[2],
-        "width": training[first].shape[3],
-        "scales": rules.largest(training, r"discriminator/scale_(\d{1,2})/") + 1,
-        "layers": rules.largest(training, r"discriminator/scale_\d+/conv_(\d{1,2})/"),
-        "norm": "group" if affine else "instance",
-    }
-
-
-def _settings_of(network: str, model: Portable) -> Mapping[str, Any]:
-    if network == "discriminator":
-        return discriminator_settings(model.training)
-    settings = model.bundle.parts.get("coarse" if network in COARSE_NETWORKS else network)
-    if settings is None:
-        raise ModelError(f"the model has arrays of {network}, but no settings of it")
-    return settings
 
 
 def _state_of_training(
@@ -134,140 +108,129 @@ def _state_of_training(
 
 
 def from_state_dict(
-    arrays: Arrays,
-    classes: ClassTable,
-    model: Mapping[str, Any] | None = None,
-    segnet: Mapping[str, Any] | None = None,
-    enhancenet: Mapping[str, Any] | None = None,
+    arrays: Arrays, classes: ClassTable, chosen: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Portable:
     """The model that a state dict holds, in whatever layout; widths, blocks and classes are read off the shapes.
 
-    Args:
-      arrays: by key.
-      classes: the table that labels follow.
-      model: settings of the coarse model that shapes do not tell, instead of the layout's own. Where these are
-        without CompNet or FineNet, arrays of it must not be there; else they must.
-      segnet, enhancenet: likewise of those.
+    `chosen` has, by part, settings that shapes do not tell, instead of the layout's own. Networks that a part of such
+    settings is without must not be there; the others must.
 
     Raises:
       ModelError: no network is known by these keys, they follow another class table, or listing every key that is
         missing, misshapen or not known.
-      ConfigError: a setting has an unknown value.
+      ConfigError: a setting that was chosen is not known or has a value that it may not have.
     """
     shapes = {key: array.shape for key, array in arrays.items()}
-    found = [read(naming, shapes, classes) for naming in _find(arrays)]
-    chosen = {"coarse": model, "segnet": segnet, "enhancenet": enhancenet}
-    settings = _settings(found, classes, {part: own or {} for part, own in chosen.items()})
+    found = [names_of.read_network(naming, shapes, classes) for naming in _find(arrays)]
+    settings = _settings(found, classes, chosen or {})
+    needed: dict[str, tuple[int, ...]] = {}
+    for part, own in settings.items():
+        needed |= part_kind(part).shapes(own)
+    for beside in networks():
+        for naming, own_settings, _ in found:
+            if beside.shapes is not None and naming.network == beside.name:
+                needed |= beside.shapes(own_settings)
     pairs: list[Pair] = []
     ours: dict[str, tuple[int, ...]] = {STEP: ()}
     for naming, counts, told in found:
-        wanted, table = shapes_of(naming.network, settings[naming.network]), naming.table(counts)
+        wanted = {n: s for n, s in needed.items() if n.startswith(f"{naming.network}/")}
+        table = naming.table(counts)
         names = [n for n in wanted if naming.whole or table(rules.module_of(n)) is not None]
         pairs += rules.pair(names, table)
         ours |= wanted if told else {}
     pairs += _state_of_training(pairs, ours, arrays)
     ignored = "|".join([_IGNORED, *(naming.ignored for naming, _, _ in found)])
-    return _portable(rules.to_ours(arrays, pairs, ours, ignored), found, settings, classes)
+    weights = rules.to_ours(arrays, pairs, ours, ignored)
+    parts = {name: _part(name, own, weights, found) for name, own in settings.items()}
+    bundle = Bundle(classes, parts)
+    in_parts = {name for kind in part_kinds().values() for name in kind.all_prefixes}
+    training = {n: w for n, w in weights.items() if n.partition("/")[0] not in in_parts}
+    return Portable(bundle, training)
 
 
 def _find(arrays: Arrays) -> list[Naming]:
     """The namings that the keys follow, at most one for each network. Raises ModelError where they follow none."""
+    namings = [*module_namings(), *_REFERENCE, *_OTHERS]
     found = {
         naming.network: naming
-        for naming in reversed(NAMINGS)
+        for naming in reversed(namings)
         if any(re.match(naming.mark, key) for key in arrays)
     }
     if not found:
-        layouts = ", ".join(dict.fromkeys(naming.layout for naming in NAMINGS))
+        layouts = ", ".join(dict.fromkeys(naming.layout for naming in namings))
         raise ModelError(f"no network is known by these keys; layouts known: {layouts}")
-    if [*found] == ["discriminator"]:
-        raise ModelError("a discriminator alone is no model: compnet and finenet are needed")
+    if not any(map(part_of, found)):
+        raise ModelError(f"a {' and '.join(found)} alone is no model: give the model's files too")
     return [*found.values()]
 
 
 def _settings(
-    found: Iterable[Found],
-    classes: ClassTable,
-    chosen: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
-    """The settings of each network; CompNet and FineNet share theirs.
-
-    Raises ModelError where CompNet or FineNet is missing though they need it, or the class table does not fit.
-    """
+    found: Iterable[Found], classes: ClassTable, chosen: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Settings]:
+    """The settings of each part that there is: of those with arrays, and of those chosen that have none."""
     found = [*found]
-    coarse = _coarse_networks_of(found)
-    absent = {name for network in {*COARSE_NETWORKS} - coarse for name in TOLD_BY[network]}
-    told_by_arrays = {*TOLD_BY_ARRAYS} - absent
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[str, Settings] = {}
+    for name, kind in part_kinds().items():
+        own = [each for each in found if each.naming.network in kind.all_prefixes]
+        given = chosen.get(name, {})
+        if own:
+            settings[name] = _settings_of(kind, own, classes, given)
+        elif given:
+            without_arrays = read(kind.settings, given)
+            if not kind.prefixes(without_arrays):
+                settings[name] = without_arrays
+    return settings
 
-    def begin(part: str, implied: Mapping[str, Any]) -> None:
-        own = {k: v for k, v in chosen.get(part, {}).items() if k not in told_by_arrays}
-        settings[part] = {**SETTINGS[part], "classes": classes.num_classes, **implied, **own}
-        require_known(part, settings[part])
 
-    if not coarse and chosen["coarse"].get("finenet_width") == 0:
-        begin("coarse", {})  # without networks
-    for naming, counts, told in found:
-        part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
-        if part not in settings:
-            begin(part, naming.implied)
-        settings[part] |= counts
-        if told and settings[part]["classes"] < classes.num_classes:
-            raise ModelError(
-                f"{naming.network} is for {settings[part]['classes']} classes, the table "
-                f"{classes.name!r} has {classes.num_classes}: name the right one with --classes"
-            )
-    needed = {*coarse_networks(settings["coarse"])} if "coarse" in settings else coarse
-    if coarse != needed:
-        network = min(coarse ^ needed)
-        problem = (
-            "no arrays of it" if network in needed else "arrays of it, and settings without it"
+def _settings_of(
+    kind: PartKind[Any], found: Sequence[Found], classes: ClassTable, given: Mapping[str, Any]
+) -> Settings:
+    """The settings of a part: what arrays tell, what was chosen, what the layout implies, or the default.
+
+    Raises ModelError where a network is missing though the part needs it, or the class table does not fit.
+    """
+    # With one network from a file that never has the others, these are drawn.
+    whole = all(each.naming.whole for each in found)
+    there = {each.naming.network for each in found} if whole else {*kind.all_prefixes}
+    names = {known.name for known in fields_of(kind.settings)}
+    told = told_by(kind, there)
+    values: dict[str, Any] = {"classes": classes.num_classes} if "classes" in names else {}
+    for each in found:
+        values |= each.naming.implied
+    values |= {name: value for name, value in given.items() if name not in told}
+    read(kind.settings, values)
+    for each in found:
+        values |= {name: value for name, value in each.settings.items() if name in names}
+    try:
+        settings = read(kind.settings, values)
+    except ConfigError as error:
+        raise ModelError(f"the arrays are of no {kind.title}: {error}") from error
+    if any(each.told for each in found) and values.get("classes", 256) < classes.num_classes:
+        raise ModelError(
+            f"{kind.title} is for {values['classes']} classes, the table {classes.name!r} has "
+            f"{classes.num_classes}: name the right one with --classes"
         )
-        raise ModelError(f"{network}: there are {problem}")
-    settings = {
-        part: {key: value for key, value in of_part.items() if key not in FOR_TABLES}
-        for part, of_part in settings.items()
-    }
-    return settings | dict.fromkeys(COARSE_NETWORKS, settings.get("coarse", {}))
+    needed = {*kind.prefixes(settings)}
+    if there != needed:
+        network = min(there ^ needed)
+        without = "arrays of it, and settings without it"
+        raise ModelError(
+            f"{network}: there are {'no arrays of it' if network in needed else without}"
+        )
+    return settings
 
 
-def _coarse_networks_of(found: Iterable[Found]) -> set[str]:
-    """Which of CompNet and FineNet the model will have: with one from a file that never has the other, both."""
-    namings = [naming for naming, _, _ in found if naming.network in COARSE_NETWORKS]
-    drawn_too = not all(naming.whole for naming in namings)
-    return {*COARSE_NETWORKS} if drawn_too else {naming.network for naming in namings}
-
-
-def _portable(
-    weights: dict[str, np.ndarray],
-    found: Iterable[Found],
-    settings: Mapping[str, dict[str, Any]],
-    classes: ClassTable,
-) -> Portable:
-    """The model of these arrays; what the file does not have is drawn."""
-    for part in settings.keys() & SETTINGS.keys():
-        require_known(part, settings[part])  # also what the shapes told
-    provenance: dict[str, dict[str, Any]] = {}
+def _part(name: str, settings: Settings, weights: Arrays, found: Iterable[Found]) -> Part:
+    """A part with its arrays; what the file does not have is drawn."""
+    kind = part_kind(name)
+    arrays = {n: w for n, w in weights.items() if n.partition("/")[0] in kind.all_prefixes}
+    provenance: dict[str, Any] = {}
     for naming, _, _ in found:
-        if naming.network == "discriminator":
-            continue
-        part = "coarse" if naming.network in COARSE_NETWORKS else naming.network
-        provenance[part] = {"converted_from": naming.layout}
-        if not naming.whole:
-            made: dict[str, np.ndarray] = {}
-            for network in COARSE_NETWORKS if part == "coarse" else (part,):
-                made |= drawn(network, settings[network])
-            added = made.keys() - weights.keys()
-            weights |= {name: made[name] for name in added}
-            provenance[part]["drawn"] = sorted({rules.module_of(name) for name in added})
-    networks = (*COARSE_NETWORKS, "segnet", "enhancenet")
-    bundle = Bundle(
-        classes=classes,
-        model=settings.get("coarse"),
-        segnet=settings.get("segnet"),
-        enhancenet=settings.get("enhancenet"),
-        coding={},
-        provenance=provenance,
-        weights={n: w for n, w in weights.items() if n.partition("/")[0] in networks},
-    )
-    return Portable(bundle, {n: w for n, w in weights.items() if n not in bundle.weights})
+        if naming.network in kind.all_prefixes:
+            provenance["converted_from"] = naming.layout
+            if not naming.whole:
+                made = kind.drawn(settings)
+                added = made.keys() - arrays.keys()
+                arrays |= {n: made[n] for n in added}
+                provenance["drawn"] = sorted(set(map(rules.module_of, added)))
+    return Part(settings, arrays, provenance)

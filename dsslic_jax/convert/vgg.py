@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax.bundle import directory as bundle
+import flax.traverse_util
+import jax
+
 from dsslic_jax.convert import rules
 from dsslic_jax.convert.files import read_arrays
-from dsslic_jax.convert.ours import shapes_of
 from dsslic_jax.errors import ModelError
+from dsslic_jax.models.layers import parameter_shapes
+from dsslic_jax.models.vgg import VGG19Features
 
 HOW_TO_GET_WEIGHTS = (
     "the VGG loss needs ImageNet weights: set losses.vgg_weights to a .safetensors or .pth file of "
@@ -25,14 +28,10 @@ def load_vgg(path: str | Path | None) -> dict[str, Any]:
     """
     if not path:
         raise ModelError(HOW_TO_GET_WEIGHTS)
-    shapes = shapes_of("vgg", {})
-    pairs = rules.pair(shapes, _row)
+    shapes = parameter_shapes(VGG19Features(), jax.ShapeDtypeStruct((1, 32, 32, 3), "float32"))
+    pairs = rules.pair(shapes, lambda module: rules.Row(module, module.replace("_", ".")))
     try:
         weights = rules.to_ours(read_arrays(Path(path)), pairs, shapes, AFTER_CONV5_1)
     except ModelError as error:
         raise ModelError(f"{error}: {HOW_TO_GET_WEIGHTS}") from error
-    return bundle.nest(weights)["vgg"]
-
-
-def _row(module: str) -> rules.Row:
-    return rules.Row(module, module.removeprefix("vgg/").replace("_", "."))
+    return dict(flax.traverse_util.unflatten_dict(weights, sep="/"))

@@ -1,4 +1,4 @@
-"""Coded pairs: pictures beside what a codec gave back of them, to train networks that mend what it did.
+"""Coded pairs: pictures beside what a codec gave back of them, to train networks that correct it.
 
 `<root>/<split>/images` and, if there are label maps, `labels` are as in other folders; `decoded/<strength>/ID.png` is
 picture ID as it was decoded, `strength` in 1..255 telling how coarsely it had been quantised.
@@ -31,15 +31,14 @@ class CodedSource:
     def __init__(self, root: Path, split: str, table: ClassTable) -> None:
         """Lists the pairs.
 
-        Raises:
-          DataError: a folder is missing or empty, a picture has no label map though others have, or was not decoded
-            at a strength at which others were.
+        Raises DataError where a folder is missing or empty, a picture has no label map though others have, or was not
+        decoded at a strength at which others were.
         """
         self.name = f"{root.name}/{split}"
         self._table = table
         strengths = _strengths(root / split / "decoded")
         self._pairs = [
-            (picture, label_map, strength, _of(picture, decoded, strength))
+            (picture, label_map, strength, _decoded(picture, decoded, strength))
             for picture, label_map in _list(root, split)
             for strength, decoded in strengths.items()
         ]
@@ -81,7 +80,7 @@ def _strengths(folder: Path) -> dict[int, dict[str, Path]]:
     }
 
 
-def _of(picture: Path, decoded: dict[str, Path], strength: int) -> Path:
+def _decoded(picture: Path, decoded: dict[str, Path], strength: int) -> Path:
     if picture.stem not in decoded:
         raise DataError(f"{picture} was not decoded at strength {strength}: let the coding finish")
     return decoded[picture.stem]

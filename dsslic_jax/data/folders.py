@@ -46,26 +46,17 @@ class FolderSource:
 
 
 def list_pairs(root: Path, split: str, layout: str) -> list[tuple[Path, Path]]:
-    """Lists (picture, label map) of one split, ordered by file stem.
+    """(picture, label map) of one split below `root`, ordered by file stem.
 
-    Args:
-      root: the folder that holds the splits.
-      split: its name; "train" and "val" are translated for the layout "ade20k".
-      layout: a key of LAYOUTS, or "auto" to take the one that is there.
-
-    Raises:
-      ConfigError: unknown layout.
-      DataError: a folder is missing or empty, a picture has no label map, or two pictures share a
-        stem.
+    `layout` is a key of LAYOUTS, or "auto" for the one that is there; for "ade20k" the splits "train" and "val" are
+    translated. Raises ConfigError for an unknown layout, DataError where a folder is missing or empty, a picture has
+    no label map, or two pictures share a stem.
     """
     return pair_files(*_find_folders(root, split, layout))
 
 
 def list_pictures(root: Path, split: str, layout: str) -> list[Path]:
-    """Lists the pictures of one split, ordered by file stem, whether or not there are label maps.
-
-    Args and raises are those of `list_pairs`.
-    """
+    """The pictures of one split, whether or not there are label maps; otherwise as `list_pairs`."""
     return [*picture_files(_find_folders(root, split, layout, labelled=False)[0]).values()]
 
 
@@ -76,17 +67,18 @@ def _find_folders(root: Path, split: str, layout: str, labelled: bool = True) ->
     if not root.is_dir():
         raise DataError(f"data.root {str(root)!r} is not a folder")
     tried = list(LAYOUTS) if layout == "auto" else [layout]
-    candidates = {name: _layout_folders(root, split, name) for name in tried}
+    candidates = {name: _layout_folders(split, name) for name in tried}
     needed = 2 if labelled else 1
     found = {
-        name: pair for name, pair in candidates.items() if all(p.is_dir() for p in pair[:needed])
+        name: (root / pair[0], root / pair[1])
+        for name, pair in candidates.items()
+        if all((root / folder).is_dir() for folder in pair[:needed])
     }
     if not found:
-        looked_for = "; ".join(
-            f"{name}: {' + '.join(str(folder.relative_to(root)) for folder in pair[:needed])}"
-            for name, pair in candidates.items()
+        looked_for = [f"{name}: {' + '.join(pair[:needed])}" for name, pair in candidates.items()]
+        raise DataError(
+            f"{root}: no folders for split {split!r}; looked for {'; '.join(looked_for)}"
         )
-        raise DataError(f"{root}: no folders for split {split!r}; looked for {looked_for}")
     if len(found) > 1:
         raise DataError(
             f"{root}: several layouts fit split {split!r} ({', '.join(found)}); set data.layout"
@@ -94,10 +86,9 @@ def _find_folders(root: Path, split: str, layout: str, labelled: bool = True) ->
     return next(iter(found.values()))
 
 
-def _layout_folders(root: Path, split: str, layout: str) -> tuple[Path, Path]:
+def _layout_folders(split: str, layout: str) -> list[str]:
     folder_split = _ADE20K_SPLITS.get(split, split) if layout == "ade20k" else split
-    images, labels = (root / pattern.format(split=folder_split) for pattern in LAYOUTS[layout])
-    return images, labels
+    return [pattern.format(split=folder_split) for pattern in LAYOUTS[layout]]
 
 
 def pair_files(picture_folder: Path, label_folder: Path) -> list[tuple[Path, Path]]:

@@ -1,6 +1,6 @@
 """Batches: an endless shuffled stream for training.
 
-The training stream is a pure function of (source, framing, seed): element i of the stream has its
+The training stream is a pure function of (source, settings, seed): element i of the stream has its
 own random generator, however many hosts, threads or processes make it. Batch n is elements n B to
 (n + 1) B - 1; each host makes those of them that its devices hold. So nothing of a stream need be
 saved: it goes on from any batch, on any number of hosts.
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import grain
 import numpy as np
-from ml_collections import ConfigDict
 
 from dsslic_jax.data.elements import Element, Source
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.data.transforms import Framing, stacked
+from dsslic_jax.data.transforms import augmented, stacked
 from dsslic_jax.errors import ConfigError
 
 _THREADS = 8  # decoding threads per host or worker process; Pillow decodes outside Python's lock
@@ -24,11 +24,11 @@ _BATCHES_AHEAD = 8  # batches held ready; grain's default of 500 would fill the 
 
 
 class _Augment(grain.transforms.RandomMap):
-    def __init__(self, framing: Framing) -> None:
-        self._framing = framing
+    def __init__(self, data: DataSettings) -> None:
+        self._data = data
 
     def random_map(self, element: Element, rng: np.random.Generator) -> Element:
-        return self._framing.augmented(element, rng)
+        return augmented(element, self._data, rng)
 
 
 class _Share:
@@ -48,7 +48,7 @@ class _Share:
 
 
 def train_iterator(
-    data_config: ConfigDict,
+    data: DataSettings,
     *,
     batch_size: int,
     seed: int,
@@ -56,24 +56,19 @@ def train_iterator(
     positions: Sequence[int] | None = None,
     source: Source | None = None,
 ) -> grain.DatasetIterator:
-    """Starts the endless training stream of one host.
+    """Starts the endless training stream of one host: batches as `transforms.stacked` makes them.
 
     Every epoch is a new permutation of the split; batches run across the end of an epoch, so no
-    picture is left out.
+    picture is left out. Call the iterator's `close` when done: worker processes left to the
+    interpreter's exit complain loudly.
 
     Args:
-      data_config: the `data` part of a configuration.
+      data: which pictures, and how they are framed.
       batch_size: B, pictures per step over all hosts.
       seed: decides order, scale, crop and mirroring.
       start: how many batches to leave out at the beginning; they are not made.
       positions: which pictures of each batch this host makes; None: all of them.
-      source: pictures to use in place of `data_config.train_split`, for instance to read
-        `skipped` from it afterwards.
-
-    Returns:
-      A grain iterator over the batches of `transforms.stacked`, of as many pictures as there are
-      positions. Call its `close` when done: worker processes left to the interpreter's exit
-      complain loudly.
+      source: opened already; None: `data.train_split`.
 
     Raises:
       ConfigError: positions outside the batch.
@@ -82,19 +77,19 @@ def train_iterator(
     positions = range(batch_size) if positions is None else positions
     if not positions or not set(positions) <= set(range(batch_size)):
         raise ConfigError(f"a batch of {batch_size} has no positions {list(positions)}")
-    source = source or open_source(data_config, data_config.train_split)
+    source = source or open_source(data, data.train_split)
     elements = grain.MapDataset.source(source).seed(seed).shuffle().repeat(None)
-    elements = elements.random_map(_Augment(Framing.from_config(data_config)))
+    elements = elements.random_map(_Augment(data))
     share = grain.MapDataset.source(_Share(elements, batch_size, positions))
     batches = share.batch(len(positions), drop_remainder=True, batch_fn=stacked)[start:]
     stream = batches.to_iter_dataset(
         grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_BATCHES_AHEAD)
     )
-    if data_config.workers > 0:
+    if data.workers > 0:
         _mark_flags_as_parsed()
         stream = stream.mp_prefetch(
             grain.MultiprocessingOptions(
-                num_workers=data_config.workers, per_worker_buffer_size=_BATCHES_AHEAD
+                num_workers=data.workers, per_worker_buffer_size=_BATCHES_AHEAD
             )
         )
     return iter(stream)

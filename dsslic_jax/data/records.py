@@ -7,9 +7,9 @@ label map's file. `<root>/<split>.array_record`; `dsslic prepare` writes them.
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -19,6 +19,7 @@ from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
 from dsslic_jax.errors import DataError
 from dsslic_jax.pictures.reading import read_label_map, read_picture
+from dsslic_jax.system.files import replacing
 
 SUFFIX = ".array_record"
 _LENGTHS = struct.Struct("<3I")
@@ -30,16 +31,7 @@ class RecordSource:
     """Random access to the pairs of one packed split, in the order in which they were written."""
 
     def __init__(self, root: Path, split: str, table: ClassTable) -> None:
-        """Opens `root/split.array_record`.
-
-        Args:
-          root: the folder that `dsslic prepare` wrote.
-          split: "train", "val", ….
-          table: the class table its label maps follow.
-
-        Raises:
-          DataError: no such file, or no ArrayRecord file.
-        """
+        """Opens `root/split.array_record`, whose label maps follow `table`. Raises DataError where it is none."""
         path = root / f"{split}{SUFFIX}"
         if not path.is_file():
             raise DataError(f"{path} is not there: write it with `dsslic prepare SOURCE {root}`")
@@ -79,15 +71,7 @@ def unpacked(record: bytes, where: str) -> tuple[str, bytes, bytes]:
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:
     """Writes a packed split, which appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
-        try:
+    with replacing(path) as temporary:
+        with closing(ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)) as writer:
             for record in records:
                 writer.write(record)
-        finally:
-            writer.close()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,24 +1,59 @@
-"""The one door to pictures with label maps, whatever they are stored in."""
+"""The one way to pictures with label maps, whatever they are stored in."""
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import threading
 
-from ml_collections import ConfigDict
-
-from dsslic_jax.classes.table import class_table
-from dsslic_jax.data.cached import CachedSource
-from dsslic_jax.data.coded import CodedSource
 from dsslic_jax.data.elements import Element, Source
-from dsslic_jax.data.folders import FolderSource
-from dsslic_jax.data.scenes.source import SceneSource
+from dsslic_jax.data.kinds import OPENERS
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.pictures.reading import UnreadablePicture
 
 _log = logging.getLogger(__name__)
+_BYTES_PER_GIB = 1 << 30
+_ENOUGH = 16  # elements, to tell from how large all are
 
-KINDS = ("folders", "records", "coded", "tfds", "scenes")
+
+class CachedSource:
+    """A source that keeps each element once it was decoded, for sets that fit in memory.
+
+    How much all will need is told from those kept; with the last one that is exact.
+    """
+
+    def __init__(self, source: Source, most_gib: float) -> None:
+        """Keeps at most `most_gib` (2^30 bytes) of pixels; elements are not to be written to."""
+        self.name = source.name
+        self._source = source
+        self._most_gib = most_gib
+        self._kept: dict[int, Element] = {}
+        self._bytes = 0
+        self._turn = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Element:
+        """Raises ConfigError where the set will not fit, and what the source raises."""
+        index = int(index)
+        if index in self._kept:
+            return self._kept[index]
+        element = self._source[index]  # by several threads at once, should they want the same
+        with self._turn:
+            if index not in self._kept:
+                self._kept[index] = element
+                self._bytes += sum(getattr(value, "nbytes", 0) for value in element.values())
+                self._check_size()
+        return element
+
+    def _check_size(self) -> None:
+        needed_gib = self._bytes / len(self._kept) * len(self) / _BYTES_PER_GIB
+        if needed_gib > self._most_gib and len(self._kept) >= min(_ENOUGH, len(self)):
+            raise ConfigError(
+                f"{self.name}: data.cache needs about {needed_gib:.3g} GiB for {len(self)} pictures, "
+                f"data.cache_gib allows {self._most_gib:g}: raise that or turn data.cache off"
+            )
 
 
 class SkippingSource:
@@ -54,57 +89,13 @@ class SkippingSource:
         return len(self._unreadable)
 
 
-def open_source(data_config: ConfigDict, split: str) -> Source:
-    """Opens one split of the data set a configuration names.
+def open_source(data: DataSettings, split: str) -> Source:
+    """Opens a split, "train", "val", "test" or another name, of the data set that the settings name.
 
-    Args:
-      data_config: the `data` part of a configuration; its keys are explained in
-        configs/default.py.
-      split: "train", "val" or "test", or a name of the data set's own.
-
-    Returns:
-      A source; a `SkippingSource` where `on_bad_file` is "skip"; elements kept in memory where `cache` is set.
-
-    Raises:
-      ConfigError: a key holds an unknown choice.
-      DataError: the data is not there or not complete.
+    It is a `SkippingSource` where `on_bad_file` is "skip". Raises ConfigError where a setting that this kind of source
+    needs is missing, DataError where the data is not there or not complete.
     """
-    if data_config.on_bad_file not in ("error", "skip"):
-        raise ConfigError(f'data.on_bad_file is {data_config.on_bad_file!r}: "error" or "skip"')
-    source = _open(data_config, split)
-    if data_config.cache:
-        if data_config.workers:
-            raise ConfigError("data.cache is of one process: set data.workers to 0")
-        source = CachedSource(source, data_config.cache_gib)
-    return SkippingSource(source) if data_config.on_bad_file == "skip" else source
-
-
-def _open(data_config: ConfigDict, split: str) -> Source:
-    if data_config.kind == "scenes":
-        if data_config.classes != "scenes":
-            raise ConfigError(
-                f'data.kind "scenes" needs data.classes "scenes", not {data_config.classes!r}'
-            )
-        return SceneSource.from_config(data_config, split)
-    table = class_table(data_config.classes)
-    if data_config.kind == "folders":
-        if not data_config.root:
-            raise ConfigError('data.kind "folders" needs data.root, the folder of the splits')
-        return FolderSource(Path(data_config.root), split, data_config.layout, table)
-    if data_config.kind == "records":
-        if not data_config.root:
-            raise ConfigError('data.kind "records" needs data.root, which `dsslic prepare` wrote')
-        # Only here: its package is not on every system.
-        from dsslic_jax.data.records import RecordSource
-
-        return RecordSource(Path(data_config.root), split, table)
-    if data_config.kind == "coded":
-        if not data_config.root:
-            raise ConfigError('data.kind "coded" needs data.root, the folder of the splits')
-        return CodedSource(Path(data_config.root), split, table)
-    if data_config.kind == "tfds":
-        # Only here: TensorFlow Datasets takes a second to import.
-        from dsslic_jax.data.tfds_source import TfdsSource
-
-        return TfdsSource(data_config.builder, data_config.data_dir, split, table)
-    raise ConfigError(f"unknown data.kind {data_config.kind!r}; known: {', '.join(KINDS)}")
+    source = OPENERS[data.kind](data, split)
+    if data.cache:
+        source = CachedSource(source, data.cache_gib)
+    return SkippingSource(source) if data.on_bad_file == "skip" else source

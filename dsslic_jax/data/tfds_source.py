@@ -29,18 +29,10 @@ class TfdsSource:
     """Random access to one split of a prepared data set."""
 
     def __init__(self, builder: str, data_dir: str, split: str, table: ClassTable) -> None:
-        """Opens `data_dir/builder` in its newest version.
+        """Opens `data_dir/builder`, a name with "/config" where there are several, in its newest version.
 
-        Args:
-          builder: name, with "/config" where the builder has several.
-          data_dir: the folder given to tfds as data_dir when it was prepared.
-          split: a split of the builder; "val" also finds "validation".
-          table: the class table its label maps follow.
-
-        Raises:
-          ConfigError: `builder` or `data_dir` is empty.
-          DataError: not prepared there, prepared in another file format, or without such a split
-            or features.
+        The split "val" also finds "validation". Raises ConfigError where `builder` or `data_dir` is empty, DataError
+        where it is not prepared there, in another file format, or without such a split or features.
         """
         _refuse_instance_maps(builder)
         reader = tfds.builder_from_directory(_version_folder(builder, data_dir))

@@ -9,108 +9,59 @@ codec did to them, and cropped at even places only, as networks that enhance the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from ml_collections import ConfigDict
 from PIL import Image
 
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.elements import Element
-from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.data.settings import DataSettings
+from dsslic_jax.errors import DataError
 from dsslic_jax.system.files import MAX_PIXELS
 
 
-@dataclass(frozen=True)
-class Framing:
-    """How a picture is brought to the size of a batch; the keys of `config.data`.
+def augmented(element: Element, data: DataSettings, rng: np.random.Generator) -> Element:
+    """A random view for training: scaled, cropped, mirrored and its labels hidden as `rng` decides."""
+    element = resized(element, _target_size(element, data, rng.uniform(*data.scale)))
+    if data.crop is not None:
+        places_y, places_x, apart = _places(element, data.crop)
+        top, left = apart * int(rng.integers(places_y)), apart * int(rng.integers(places_x))
+        element = cropped(element, top, left, data.crop)
+    if data.flip and rng.random() < 0.5:
+        element = mirrored(element)
+    if data.unlabelled and rng.random() < data.unlabelled:
+        hidden = np.full_like(element["labels"], class_table(data.classes).unlabelled_id)
+        element = cast("Element", {**element, "labels": hidden})
+    return element
 
-    Attributes:
-      resize: None, the length of the shorter side in pixels, or (height, width).
-      scale: range of the random factor on top of `resize`, training only.
-      crop: (height, width) in pixels, or None for whole pictures.
-      flip: mirror left-right half of the time, training only.
-      unlabelled: share of the pictures whose labels are all made `unlabelled_id`, training only.
-      unlabelled_id: the class that networks are given where there are no labels.
-    """
 
-    resize: int | tuple[int, int] | None
-    scale: tuple[float, float]
-    crop: tuple[int, int] | None
-    flip: bool
-    unlabelled: float = 0.0
-    unlabelled_id: int = 0
-
-    @classmethod
-    def from_config(cls, data_config: ConfigDict) -> Framing:
-        """Reads and checks the keys; raises ConfigError."""
-        low, high = data_config.scale
-        if not 0 < low <= high:
-            raise ConfigError(f"data.scale must be 0 < low <= high, not ({low}, {high})")
-        if not 0 <= data_config.unlabelled <= 1:
-            raise ConfigError(f"data.unlabelled is a share, 0 to 1, not {data_config.unlabelled}")
-        resize, crop = data_config.resize, data_config.crop
-        if data_config.kind == "coded" and (resize is not None or (low, high) != (1, 1)):
-            raise ConfigError(
-                'data.kind "coded" takes pictures as they were coded: leave data.resize and data.scale alone'
-            )
-        if isinstance(resize, int) and resize < 1:
-            raise ConfigError(f"data.resize must be a positive number of pixels, not {resize}")
-        return cls(
-            resize=resize if resize is None or isinstance(resize, int) else _size("resize", resize),
-            scale=(low, high),
-            crop=None if crop is None else _size("crop", crop),
-            flip=data_config.flip,
-            unlabelled=data_config.unlabelled,
-            unlabelled_id=class_table(data_config.classes).unlabelled_id,
-        )
-
-    def augmented(self, element: Element, rng: np.random.Generator) -> Element:
-        """A random view for training: scaled, cropped and mirrored as `rng` decides."""
-        factor = rng.uniform(*self.scale)
-        element = resized(element, self._target_size(element, factor))
-        if self.crop is not None:
-            places_y, places_x, apart = _places(element, self.crop)
-            top, left = apart * int(rng.integers(places_y)), apart * int(rng.integers(places_x))
-            element = cropped(element, top, left, self.crop)
-        if self.flip and rng.random() < 0.5:
-            element = mirrored(element)
-        if self.unlabelled and rng.random() < self.unlabelled:
-            hidden = np.full_like(element["labels"], self.unlabelled_id)
-            element = cast("Element", {**element, "labels": hidden})
+def centred(element: Element, data: DataSettings) -> Element:
+    """The same view every time, for measuring: resized, then the middle of the picture."""
+    element = resized(element, _target_size(element, data, 1.0))
+    if data.crop is None:
         return element
+    places_y, places_x, apart = _places(element, data.crop)
+    return cropped(element, (places_y - 1) // 2 * apart, (places_x - 1) // 2 * apart, data.crop)
 
-    def centred(self, element: Element) -> Element:
-        """The same view every time, for measuring: resized, then the middle of the picture."""
-        element = resized(element, self._target_size(element, 1.0))
-        if self.crop is None:
-            return element
-        places_y, places_x, apart = _places(element, self.crop)
-        return cropped(element, (places_y - 1) // 2 * apart, (places_x - 1) // 2 * apart, self.crop)
 
-    def _target_size(self, element: Element, factor: float) -> tuple[int, int]:
-        """(height, width) to resample to; never smaller than the crop."""
-        height, width = element["labels"].shape
-        if self.resize is None:
-            target_height, target_width = float(height), float(width)
-        elif isinstance(self.resize, int):
-            ratio = self.resize / min(height, width)
-            target_height, target_width = height * ratio, width * ratio
-        else:
-            target_height, target_width = self.resize
-        if self.crop is not None:
-            needed = max(self.crop[0] / target_height, self.crop[1] / target_width)
-            factor = max(factor, needed)
-        return max(1, round(target_height * factor)), max(1, round(target_width * factor))
+def _target_size(element: Element, data: DataSettings, factor: float) -> tuple[int, int]:
+    """(height, width) to resample to; never smaller than the crop."""
+    height, width = map(float, element["labels"].shape)
+    if isinstance(data.resize, tuple):
+        height, width = data.resize
+    elif data.resize is not None:
+        ratio = data.resize / min(height, width)
+        height, width = height * ratio, width * ratio
+    if data.crop is not None:
+        factor = max(factor, data.crop[0] / height, data.crop[1] / width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def resized(element: Element, size: tuple[int, int]) -> Element:
     """Resamples to `size` = (height, width) in pixels; unchanged if it has that size already.
 
-    Raises:
-      DataError: `size` has more than MAX_PIXELS pixels, as when a sliver is enlarged; or a coded picture would have
-        to be resampled.
+    Raises DataError for more than MAX_PIXELS pixels, as when a sliver is enlarged, or a coded picture.
     """
     height, width = element["labels"].shape
     if (height, width) == size:
@@ -150,14 +101,9 @@ def _changed(element: Element, change: Callable[[np.ndarray], np.ndarray]) -> El
 
 
 def stacked(elements: Sequence[Element]) -> dict[str, np.ndarray]:
-    """Stacks pictures of one size into a batch.
+    """Pictures of one size as a batch: image uint8 [B, H, W, 3] and labels uint8 [B, H, W].
 
-    Returns:
-      image uint8 [B, H, W, 3] and labels uint8 [B, H, W]; of coded pairs also decoded uint8 [B, H, W, 3] and strength
-      uint8 [B].
-
-    Raises:
-      DataError: the sizes differ.
+    Of coded pairs also decoded uint8 [B, H, W, 3] and strength uint8 [B]. Raises DataError where the sizes differ.
     """
     first = elements[0]
     for element in elements:
@@ -175,9 +121,3 @@ def _places(element: Element, crop: tuple[int, int]) -> tuple[int, int, int]:
     height, width = element["labels"].shape
     apart = 2 if "decoded" in element else 1
     return (height - crop[0]) // apart + 1, (width - crop[1]) // apart + 1, apart
-
-
-def _size(key: str, sides: Sequence[int]) -> tuple[int, int]:
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ConfigError(f"data.{key} must be (height, width) in whole pixels, not {tuple(sides)}")
-    return sides[0], sides[1]

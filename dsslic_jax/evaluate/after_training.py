@@ -1,30 +1,35 @@
-"""After training: compress the held-back pictures of the run's own data set, decode them and measure."""
+"""After training: what the model makes of the held-back pictures of the run's own data set."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from dsslic_jax.bundle.directory import load
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
 from dsslic_jax.evaluate.measuring.measure import STREAMS
 from dsslic_jax.evaluate.protocols import PROTOCOLS
-from dsslic_jax.evaluate.recording import record_coding
+from dsslic_jax.evaluate.recording import record_coding, record_segmentation
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import evaluate
+from dsslic_jax.evaluate.segmentation import agreement, summary
 from dsslic_jax.evaluate.tables.text import format_report
 from dsslic_jax.system.files import write_png
 
 CODECS = ("jpeg", "webp", "bpg", "dsslic")  # enough to see where the model stands
 
 
-def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
-    """Writes the pictures of `config.data.eval_split` as PNG, then evaluates the model on them.
+def measure_held_back(
+    data: DataSettings, qualities: Sequence[float], model: Path, workdir: Path
+) -> None:
+    """Writes the pictures of `data.eval_split` as PNG, then evaluates the model on them.
 
     Prints the layered rate-distortion table and where everything lies, and keeps the table in `model.json`. Raises
     TrainingStopped unless x' is closer to the pictures than up(ĉ) is (mean PSNR): FineNet must add something.
     """
-    source = open_source(config.data, config.data.eval_split)
+    source = open_source(data, data.eval_split)
     pictures = workdir / "held_back"
     for i in range(len(source)):
         element = source[i]
@@ -37,7 +42,7 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
             model=model,
             out=workdir / "evaluation",
             codecs=CODECS,
-            settings={"dsslic": tuple(config.after.qualities)},
+            settings={"dsslic": tuple(qualities)},
         )
     )
     print(format_report(report.means, report.differences, [PROTOCOLS["fair"]]))
@@ -54,3 +59,20 @@ def measure_held_back(config: Any, model: Path, workdir: Path) -> None:
             f"x' ({reached:.2f} dB) is no closer to the held-back pictures than up(c) ({upsampled:.2f} dB): "
             "train longer"
         )
+
+
+def measure_segmentation(data: DataSettings, model: Path) -> tuple[float, float]:
+    """Prints pixel accuracy and mean IoU over `data.eval_split`, keeps them in `model.json`, returns them.
+
+    Pictures are taken whole, at their stored size, as the codec takes them.
+    """
+    from dsslic_jax.codec.networks.segmenter import Segmenter
+
+    loaded = load(model)
+    source = open_source(data, data.eval_split)
+    elements = (source[i] for i in range(len(source)))
+    pairs = ((element["image"], element["labels"]) for element in elements)
+    found = agreement(pairs, Segmenter(loaded), loaded.classes)
+    print(f"{source.name}: {summary(found)}")
+    record_segmentation(model, found, f"{found.pictures} pictures of {source.name}")
+    return found.pixel_accuracy, found.mean_iou

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.coders.registry import coder_set
-from dsslic_jax.codec.networks.predictor import Segmenter
-from dsslic_jax.codec.settings import coding_settings
+from dsslic_jax.codec.coders.registry import OpenCoders
+from dsslic_jax.codec.networks.segmenter import Segmenter
+from dsslic_jax.codec.settings import ModelCoding, coding_settings
 from dsslic_jax.codec.stream import container
 from dsslic_jax.data.elements import Element
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.data.transforms import Framing
+from dsslic_jax.data.transforms import centred
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.evaluate.recording import SEGMENTED
 from dsslic_jax.evaluate.segmentation import agreement
 from dsslic_jax.metrics import bits_per_pixel, psnr_rgb_db
+from dsslic_jax.models.parts import COARSE, SEGNET
+from dsslic_jax.settings.reading import to_mapping
 
 
 class CodedPictures:
-    """Rate and distortion by layer, means over `train.evaluate_pictures` pictures of `data.eval_split`.
+    """Rate and distortion by layer, means over some pictures of `data.eval_split`; `protocol` says how."""
 
-    Pictures are coded with the model's own settings (`config.coding`) and the label maps they came with. Rates are
-    lengths of streams, header included; distortions those of pixels decoded from them.
-    """
-
-    part = "coarse"
+    part = COARSE.name
     protocol = (
         "coded with the model's own settings and the label maps they came with; bits per pixel of the stream up to "
         "each layer, header included; PSNR of the decoded pixels; means over the pictures"
@@ -42,22 +39,22 @@ class CodedPictures:
         "eval/psnr_rgb_db",
     )
 
-    def __init__(self, config: Any) -> None:
-        """Reads the pictures.
+    def __init__(self, data: DataSettings, pictures: int, coding: ModelCoding) -> None:
+        """Reads so many pictures, or as many as there are.
 
         Raises:
           CoderUnavailable: a layer coder is missing.
           ConfigError: label maps are to be made at the decoder, for which there is no SegNet yet.
           DataError: the pictures cannot be read.
         """
-        settings = coding_settings(config.coding)
-        coder_set(settings.codecs)
+        settings = coding_settings(to_mapping(coding))
+        settings.encoders(OpenCoders())
         if settings.labels == "decoder":
             raise ConfigError(
                 'train.evaluate_every cannot code with coding.labels "decoder": the SegNet is joined after training; '
                 'train with "sent"'
             )
-        self._elements, self.pictures = held_back(config)
+        self._elements, self.pictures = held_back(data, pictures)
 
     def __call__(self, bundle: Bundle) -> dict[str, float]:
         """The values of `names` for one model."""
@@ -86,15 +83,15 @@ def _coded(codec: Codec, element: Element) -> tuple[float, ...]:
 
 
 class SegmentedPictures:
-    """SegNet's pixel accuracy and mean IoU over `train.evaluate_pictures` pictures of `data.eval_split`."""
+    """SegNet's pixel accuracy and mean IoU over some pictures of `data.eval_split`."""
 
-    part = "segnet"
+    part = SEGNET.name
     protocol = SEGMENTED
     names: tuple[str, ...] = ("eval/pixel_accuracy", "eval/mean_iou")
 
-    def __init__(self, config: Any) -> None:
-        """Reads the pictures; raises DataError."""
-        self._elements, self.pictures = held_back(config)
+    def __init__(self, data: DataSettings, pictures: int) -> None:
+        """Reads so many pictures, or as many as there are; raises DataError."""
+        self._elements, self.pictures = held_back(data, pictures)
 
     def __call__(self, bundle: Bundle) -> dict[str, float]:
         """The values of `names` for one model."""
@@ -103,19 +100,11 @@ class SegmentedPictures:
         return dict(zip(self.names, (found.pixel_accuracy, found.mean_iou), strict=True))
 
 
-def held_back(config: Any) -> tuple[list[Element], str]:
+def held_back(data: DataSettings, pictures: int) -> tuple[list[Element], str]:
     """Pictures spread evenly over `data.eval_split`, their middle cut to `data.crop`; and in words which they are."""
-    source = open_source(config.data, config.data.eval_split)
-    count = min(config.train.evaluate_pictures, len(source))
+    source = open_source(data, data.eval_split)
+    count = min(pictures, len(source))
     chosen = [i * len(source) // count for i in range(count)]
-    framing = Framing.from_config(config.data)
-    middle = "" if config.data.crop is None else ", their middle {}x{}".format(*config.data.crop)
+    middle = "" if data.crop is None else ", their middle {}x{}".format(*data.crop)
     told = f"{count} of the {len(source)} pictures of {source.name}{middle}"
-    return [framing.centred(source[i]) for i in chosen], told
-
-
-def evaluation_of(config: Any) -> CodedPictures | SegmentedPictures | None:
-    """What `config` asks to be measured while it is trained, or None."""
-    if not config.train.evaluate_every:
-        return None
-    return SegmentedPictures(config) if config.task == "segmentation" else CodedPictures(config)
+    return [centred(source[i], data) for i in chosen], told

@@ -15,38 +15,20 @@ AVERAGING_TEXT = (
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is measured and how it is counted.
+    """What is measured and how it is counted."""
 
-    Attributes:
-        name: "fair" or "paper".
-        codecs: measured unless others are named.
-        rate, quality: which of the measured columns are its rate and its quality.
-        anchor: the codec that Bjøntegaard differences are taken against unless another is named.
-        means: for readers of the results.
-    """
-
-    name: str
-    codecs: tuple[str, ...]
-    rate: str
-    quality: str
-    anchor: str
-    means: str
+    name: str  # "fair" or "paper"
+    codecs: tuple[str, ...]  # measured unless others are named
+    rate: str  # the measured column that is its rate
+    quality: str  # likewise
+    anchor: str  # the codec that Bjøntegaard differences are taken against unless another is named
+    means: str  # for readers of the results
 
 
 PROTOCOLS = {
     "fair": Protocol(
         name="fair",
-        codecs=(
-            "jpeg",
-            "jpeg420",
-            "jpeg2000",
-            "webp",
-            "avif",
-            "jxl",
-            "heic",
-            "bpg",
-            "dsslic",
-        ),
+        codecs=("jpeg", "jpeg420", "jpeg2000", "webp", "avif", "jxl", "heic", "bpg", "dsslic"),
         rate="bits_per_pixel",
         quality="psnr_rgb_db",
         anchor="bpg",

@@ -9,7 +9,7 @@ from pathlib import Path
 from dsslic_jax.errors import CoderUnavailable, ConfigError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
-from dsslic_jax.evaluate.measuring.measure import Workshop
+from dsslic_jax.evaluate.measuring.measure import Measurer
 from dsslic_jax.evaluate.measuring.points import Curve
 from dsslic_jax.evaluate.protocols import Protocol
 from dsslic_jax.evaluate.tables.differences import find_anchor
@@ -17,46 +17,33 @@ from dsslic_jax.evaluate.tables.differences import find_anchor
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure.
+    """What to measure."""
 
-    Attributes:
-        images: folder of lossless pictures (PNG), taken in the order of their names.
-        out: RUN, the folder for measurements, streams and tables; one that was stopped is continued.
-        protocols: names of `protocols.PROTOCOLS`.
-        codecs: names of `codecs.registry`; none for those of the protocols.
-        settings: by codec, where the codec's own are not wanted.
-        model: the model directory of dsslic and dsslic_flif.
-        labels: folder of label maps, `<stem>.png`, ids as the data set's files have them.
-        label_sources: of dsslic, each a curve of its own: "segnet", "files" (needs `labels`), "none"; none given is
-            "files" where there are labels, else "segnet".
-        programs: paths of flif, bpgenc and bpgdec.
-        lpips_weights: measure LPIPS too, with this file of weights.
-        anchor: what Bjøntegaard differences are taken against; None for the protocol's own, if it is measured.
-        workers: processes; 1 leaves times undisturbed.
-        limit: only this many pictures; None for all.
-        allow_lossy: accept JPEG pictures too; conditions.json names them.
-        skip_missing: leave out codecs that are not installed, instead of refusing.
-    """
-
-    images: Path
+    images: Path  # folder of lossless pictures (PNG), taken in the order of their names
+    # RUN, the folder for measurements, streams and tables; one that was stopped is continued.
     out: Path
-    protocols: Sequence[str] = ("fair",)
-    codecs: Sequence[str] = ()
+    protocols: Sequence[str] = ("fair",)  # names of `protocols.PROTOCOLS`
+    codecs: Sequence[str] = ()  # names of `codecs.registry`; none for those of the protocols
+    # By codec, where the codec's own are not wanted.
     settings: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    model: Path | None = None
+    model: Path | None = None  # the model directory of dsslic and dsslic_flif
+    # Folder of label maps, `<stem>.png`, ids as the data set's files have them.
     labels: Path | None = None
+    # Of dsslic, each a curve of its own: "segnet", "files" (needs `labels`), "none"; none given is "files" where
+    # there are labels, else "segnet".
     label_sources: Sequence[str] = ()
-    programs: Mapping[str, str] = field(default_factory=dict)
-    lpips_weights: Path | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)  # paths of external programs by name
+    lpips_weights: Path | None = None  # measure LPIPS too, with this file of weights
+    # What Bjøntegaard differences are taken against; None for the protocol's own, if it is measured.
     anchor: str | None = None
-    workers: int = 1
-    limit: int | None = None
-    allow_lossy: bool = False
-    skip_missing: bool = False
+    workers: int = 1  # processes; 1 leaves times undisturbed
+    limit: int | None = None  # only this many pictures; None for all
+    allow_lossy: bool = False  # accept JPEG pictures too; conditions.json names them
+    skip_missing: bool = False  # leave out codecs that are not installed, instead of refusing
 
 
 def open_codecs(
-    request: Request, protocols: Sequence[Protocol], workshop: Workshop
+    request: Request, protocols: Sequence[Protocol], measurer: Measurer
 ) -> tuple[dict[str, FileCodec | Dsslic], dict[str, str]]:
     """The codecs asked for, by name, and why others are left out.
 
@@ -71,7 +58,7 @@ def open_codecs(
     codecs, missing = {}, {}
     for name in names:
         try:
-            codecs[name] = workshop.codec(name)
+            codecs[name] = measurer.codec(name)
         except CoderUnavailable as error:
             missing[name] = str(error)
     if missing and not request.skip_missing:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.data.sources import open_source
-from dsslic_jax.evaluate.recording import record_segmentation
 from dsslic_jax.evaluate.tables.means import csv_bytes
 from dsslic_jax.evaluate.tables.text import aligned, cell
 from dsslic_jax.metrics import confusion_matrix, mean_iou
@@ -22,17 +17,12 @@ _MOST_CONFUSED = 3  # classes named for each
 
 @dataclass(frozen=True)
 class Agreement:
-    """Label maps against the truth over any number of pictures, void left out.
+    """Label maps against the truth over any number of pictures, void left out."""
 
-    Attributes:
-        classes: K of them.
-        confusion: int64 [K, K]: entry [t, p] counts pixels of true class t that were called p.
-        pictures: how many.
-    """
-
-    classes: ClassTable
+    classes: ClassTable  # K of them
+    # int64 [K, K]: entry [t, p] counts pixels of true class t that were called p.
     confusion: np.ndarray
-    pictures: int
+    pictures: int  # how many
 
     @property
     def pixel_accuracy(self) -> float:
@@ -57,13 +47,7 @@ def agreement(
     segment: Callable[[np.ndarray], np.ndarray],
     classes: ClassTable,
 ) -> Agreement:
-    """What `segment` makes of pictures against their true label maps.
-
-    Args:
-        pairs: x uint8 [H, W, 3] with its true s, uint8 [H, W] class ids.
-        segment: x -> s.
-        classes: the table of both.
-    """
+    """What `segment`, x -> s, makes of pictures x uint8 [H, W, 3] against their true s, uint8 [H, W] class ids."""
     total = np.zeros((classes.num_classes, classes.num_classes), np.int64)
     pictures = 0
     for picture, labels in pairs:
@@ -74,29 +58,16 @@ def agreement(
 
 def format_agreement(found: Agreement) -> str:
     """A summary line, then for each class that is there what its pixels are called most often, largest class first."""
-    truth = found.confusion.sum(axis=1)
-    order = sorted(range(found.classes.num_classes), key=lambda i: -truth[i])
+    truth, names = found.confusion.sum(axis=1), found.classes.names
     lines: list[tuple[str, ...]] = [("class", "pixels", "IoU", "called")]
-    for class_id in order:
-        iou = found.class_iou(class_id)
+    for class_id in np.argsort(-truth, kind="stable"):
+        iou, row = found.class_iou(class_id), found.confusion[class_id]
         if iou is None:
             continue
-        called = sorted(
-            range(found.classes.num_classes), key=lambda i: -found.confusion[class_id, i]
-        )
-        shares = [
-            f"{found.classes.names[i]} {found.confusion[class_id, i] / truth[class_id]:.1%}"
-            for i in called[:_MOST_CONFUSED]
-            if found.confusion[class_id, i]
-        ]
-        lines.append(
-            (
-                found.classes.names[class_id],
-                f"{truth[class_id] / truth.sum():.2%}",
-                cell(iou, 4),
-                ", ".join(shares) or "-",
-            )
-        )
+        called = [i for i in np.argsort(-row, kind="stable")[:_MOST_CONFUSED] if row[i]]
+        shares = ", ".join(f"{names[i]} {row[i] / truth[class_id]:.1%}" for i in called)
+        pixels = f"{truth[class_id] / truth.sum():.2%}"
+        lines.append((names[class_id], pixels, cell(iou, 4), shares or "-"))
     return f"{summary(found)}\n{aligned(lines, left=(0, 3))}"
 
 
@@ -113,20 +84,3 @@ def confusion_csv(found: Agreement) -> bytes:
         | {f"called {called}": int(found.confusion[i, j]) for j, called in enumerate(names)}
         for i, name in enumerate(names)
     )
-
-
-def measure_segmentation(config: Any, model: Path) -> tuple[float, float]:
-    """Prints pixel accuracy and mean IoU over `config.data.eval_split`, keeps them in `model.json`, returns them.
-
-    Pictures are taken whole, at their stored size, as the codec takes them.
-    """
-    from dsslic_jax.codec.networks.predictor import Segmenter
-
-    loaded = bundle.load(model)
-    source = open_source(config.data, config.data.eval_split)
-    elements = (source[i] for i in range(len(source)))
-    pairs = ((element["image"], element["labels"]) for element in elements)
-    found = agreement(pairs, Segmenter(loaded), loaded.classes)
-    print(f"{source.name}: {summary(found)}")
-    record_segmentation(model, found, f"{found.pictures} pictures of {source.name}")
-    return found.pixel_accuracy, found.mean_iou

@@ -32,16 +32,14 @@ class Difference(NamedTuple):
     high: float
 
 
-class _Curve(NamedTuple):
-    log_rate: np.ndarray  # natural logarithm, ascending
-    quality: np.ndarray  # ascending
+Values = Sequence[float] | np.ndarray
 
 
 def bd_rate_percent(
-    anchor_rate: Sequence[float] | np.ndarray,
-    anchor_quality: Sequence[float] | np.ndarray,
-    tested_rate: Sequence[float] | np.ndarray,
-    tested_quality: Sequence[float] | np.ndarray,
+    anchor_rate: Values,
+    anchor_quality: Values,
+    tested_rate: Values,
+    tested_quality: Values,
     interval: tuple[float, float] | None = None,
 ) -> Difference:
     """Mean difference in rate at equal quality: -20 says that the tested codec spends a fifth less than the anchor.
@@ -59,20 +57,17 @@ def bd_rate_percent(
         DataError: a curve is too short, not finite or not monotone, or the overlap is less than half the interval
             (without one: than half the range of the shorter curve).
     """
-    anchor = _curve("anchor", anchor_rate, anchor_quality)
-    tested = _curve("tested", tested_rate, tested_quality)
-    low, high = _overlap("quality", anchor.quality, tested.quality, interval)
-    mean = _mean_between(tested.quality, tested.log_rate, low, high) - _mean_between(
-        anchor.quality, anchor.log_rate, low, high
-    )
+    anchor = _curve("anchor", anchor_rate, anchor_quality)[::-1]
+    tested = _curve("tested", tested_rate, tested_quality)[::-1]
+    mean, low, high = _mean_difference("quality", anchor, tested, interval)
     return Difference(100.0 * math.expm1(mean), low, high)
 
 
 def bd_psnr_db(
-    anchor_rate: Sequence[float] | np.ndarray,
-    anchor_quality: Sequence[float] | np.ndarray,
-    tested_rate: Sequence[float] | np.ndarray,
-    tested_quality: Sequence[float] | np.ndarray,
+    anchor_rate: Values,
+    anchor_quality: Values,
+    tested_rate: Values,
+    tested_quality: Values,
     interval: tuple[float, float] | None = None,
 ) -> Difference:
     """Mean difference in quality at equal rate: 1 says that the tested codec is 1 dB better than the anchor.
@@ -89,17 +84,12 @@ def bd_psnr_db(
             f"an interval of rates lies above 0, not from {interval[0]} to {interval[1]}"
         )
     logs = None if interval is None else (math.log(interval[0]), math.log(interval[1]))
-    low, high = _overlap("log rate", anchor.log_rate, tested.log_rate, logs)
-    mean = _mean_between(tested.log_rate, tested.quality, low, high) - _mean_between(
-        anchor.log_rate, anchor.quality, low, high
-    )
+    mean, low, high = _mean_difference("log rate", anchor, tested, logs)
     return Difference(mean, math.exp(low), math.exp(high))
 
 
-def _curve(
-    name: str, rate: Sequence[float] | np.ndarray, quality: Sequence[float] | np.ndarray
-) -> _Curve:
-    """The points in ascending order of rate. Raises DataError where they are no curve."""
+def _curve(name: str, rate: Values, quality: Values) -> tuple[np.ndarray, np.ndarray]:
+    """Natural logarithms of the rates, and qualities, both ascending. Raises DataError where they are no curve."""
     rates, qualities = np.asarray(rate, np.float64), np.asarray(quality, np.float64)
     if rates.ndim != 1 or rates.shape != qualities.shape or rates.size < MIN_POINTS:
         raise DataError(
@@ -120,33 +110,35 @@ def _curve(
             f"the {name} curve is not monotone: rate {rates[after]:g} gives {qualities[after]:g} "
             f"after {rates[after - 1]:g} gave {qualities[after - 1]:g}; leave out points that gain nothing"
         )
-    return _Curve(np.log(rates), qualities)
+    return np.log(rates), qualities
 
 
-def _overlap(
-    axis: str, anchor: np.ndarray, tested: np.ndarray, interval: tuple[float, float] | None
-) -> tuple[float, float]:
-    """The part of an axis that both ascending curves and the interval share. Raises DataError where it is too small."""
+def _mean_difference(
+    axis: str,
+    anchor_curve: tuple[np.ndarray, np.ndarray],
+    tested_curve: tuple[np.ndarray, np.ndarray],
+    interval: tuple[float, float] | None,
+) -> Difference:
+    """Between two curves (x, y): how far y of the second lies above y of the first, mean over x.
+
+    Only over the part of x that both curves and the interval share. Raises DataError where that is too small.
+    """
+    from scipy.interpolate import PchipInterpolator
+
     if interval is not None and not interval[0] < interval[1]:
         raise DataError(
             f"the {axis} interval must ascend, not run from {interval[0]:g} to {interval[1]:g}"
         )
-    lows, highs = [anchor[0], tested[0]], [anchor[-1], tested[-1]]
+    anchor, tested = anchor_curve[0], tested_curve[0]
     wanted = min(anchor[-1] - anchor[0], tested[-1] - tested[0])
+    low, high = float(max(anchor[0], tested[0])), float(min(anchor[-1], tested[-1]))
     if interval is not None:
-        lows.append(interval[0])
-        highs.append(interval[1])
         wanted = interval[1] - interval[0]
-    low, high = float(max(lows)), float(min(highs))
+        low, high = max(low, interval[0]), min(high, interval[1])
     if high - low < MIN_OVERLAP * wanted:
         raise DataError(
             f"the curves share too little {axis}: {anchor[0]:g} to {anchor[-1]:g} and {tested[0]:g} to {tested[-1]:g} "
             f"have {max(high - low, 0.0):g} in common where {MIN_OVERLAP * wanted:g} is the least; measure more points"
         )
-    return low, high
-
-
-def _mean_between(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
-    from scipy.interpolate import PchipInterpolator
-
-    return float(PchipInterpolator(x, y).integrate(low, high)) / (high - low)
+    sums = [float(PchipInterpolator(*c).integrate(low, high)) for c in (anchor_curve, tested_curve)]
+    return Difference((sums[1] - sums[0]) / (high - low), low, high)

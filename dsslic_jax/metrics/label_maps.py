@@ -9,10 +9,7 @@ import numpy as np
 
 
 def confusion_matrix(
-    predicted: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
-    void_ids: Collection[int] = (),
+    predicted: np.ndarray, labels: np.ndarray, num_classes: int, void_ids: Collection[int] = ()
 ) -> np.ndarray:
     """Pixel counts of one label map against the truth; add the matrices of several pictures.
 
@@ -41,18 +38,15 @@ def confusion_matrix(
 
 
 def mean_iou(confusion: np.ndarray, void_ids: Collection[int] = ()) -> float:
-    """Mean over classes of intersection over union, from pixel counts of any number of pictures.
+    """Mean over classes of intersection over union, in [0, 1]; `nan` when no class is left.
 
-    Counts are summed over the data set before dividing, so a class that is rare in one picture
-    weighs no more than its pixels. Void classes, and classes neither present nor predicted, are
-    left out; calling a labelled pixel void is an error of its true class.
+    Void classes, and classes neither present nor predicted, are left out; calling a labelled pixel void is an error of
+    its true class.
 
     Args:
-        confusion: int64 [K, K], the sum of `confusion_matrix` over the pictures.
+        confusion: int64 [K, K], the sum of `confusion_matrix` over the pictures: a class that is rare in one picture
+            weighs no more than its pixels.
         void_ids: class ids that stand for "not labelled".
-
-    Returns:
-        A number in [0, 1]; `nan` when no class is left.
 
     Raises:
         ValueError: the matrix is not square.

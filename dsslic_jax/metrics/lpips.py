@@ -16,15 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from dsslic_jax.errors import ModelError
 from dsslic_jax.metrics.samples import require_same_pictures
 
-SHIFT = (
-    -0.030,
-    -0.088,
-    -0.188,
-)  # of samples in [-1, 1], the lpips package's rounding of ImageNet's mean
+# Of samples in [-1, 1]: the lpips package's rounding of ImageNet's mean.
+SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10  # keeps a position where no feature is active from dividing by zero
 
@@ -69,7 +68,12 @@ def load_lpips(path: Path) -> Callable[[np.ndarray, np.ndarray], float]:
     Raises:
         ModelError: the file is missing, no safetensors file, or lacks a weight.
     """
-    weights = _read_weights(path)
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{path} cannot be read as LPIPS weights in safetensors: {error}"
+        ) from error
     first = weights.get("features.0.weight")
     if first is None or first.shape not in TRUNKS:
         raise ModelError(
@@ -90,18 +94,6 @@ def load_lpips(path: Path) -> Callable[[np.ndarray, np.ndarray], float]:
         return float(distance(params, np.stack([a, b])))
 
     return lpips
-
-
-def _read_weights(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{path} cannot be read as LPIPS weights in safetensors: {error}"
-        ) from error
 
 
 def _shapes(trunk: tuple[Block, ...]) -> dict[str, tuple[int, ...]]:

@@ -24,14 +24,7 @@ def mean_squared_error(a: np.ndarray, b: np.ndarray) -> float:
 def psnr_rgb_db(a: np.ndarray, b: np.ndarray) -> float:
     """10 log10(255^2 / MSE) in dB, the mean squared error taken over all 3HW samples at once.
 
-    Args:
-        a, b: uint8 [H, W, 3].
-
-    Returns:
-        dB; `inf` when the pictures are equal.
-
-    Raises:
-        ValueError: a picture is not uint8 [H, W, 3], or the shapes differ.
+    `inf` when the pictures are equal. Raises ValueError unless both are uint8 [H, W, 3] of one size.
     """
     return _decibels(mean_squared_error(a, b))
 
@@ -60,8 +53,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _psnr_db(difference: np.ndarray) -> float:
-    squared_error = float(np.sum(difference * difference))  # exact where `difference` is integer
-    return _decibels(squared_error / difference.size)
+    return _decibels(float(np.sum(difference * difference)) / difference.size)
 
 
 def _decibels(error: float) -> float:

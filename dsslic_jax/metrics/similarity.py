@@ -29,9 +29,6 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     11x11 Gaussian window with sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over the windows that lie
     wholly inside the picture. Nothing is downsampled first.
 
-    Args:
-        a, b: uint8 [H, W, 3].
-
     Returns:
         A number in [-1, 1], 1 for equal pictures; `nan` when the shorter side is below 11 pixels:
         undefined, not bad.
@@ -39,43 +36,31 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     Raises:
         ValueError: a picture is not uint8 [H, W, 3], or the shapes differ.
     """
-    require_same_pictures(a, b)
-    return _single_scale(a.astype(np.float64), b.astype(np.float64))
+    return _single_scale(*_channels(a, b))
 
 
 def ssim_y(a: np.ndarray, b: np.ndarray) -> float:
     """SSIM of luma Y alone (BT.601, not rounded); everything else as for `ssim`."""
-    require_same_pictures(a, b)
-    return _single_scale(luma(a)[..., None], luma(b)[..., None])
+    return _single_scale(*_luma(a, b))
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Multi-scale structural similarity (Wang 2003), averaged over the channels R, G and B.
 
-    Each channel by itself: five scales, 11x11 Gaussian window with sigma 1.5 at the positions
-    where it lies wholly inside the picture, contrast-structure terms of scales 1 to 4 and the
-    full SSIM of scale 5 raised to the published weights and multiplied. A negative term counts
-    as 0. Between scales 2x2 samples are averaged; an odd side repeats its last line first, as
-    Wang's own program does.
-
-    Args:
-        a, b: uint8 [H, W, 3].
+    Each channel by itself: five scales with the window of `ssim`, contrast-structure terms of scales 1 to 4 and the
+    full SSIM of scale 5 raised to the published weights and multiplied. A negative term counts as 0. Between scales 2x2
+    samples are averaged; an odd side repeats its last line first, as Wang's own program does.
 
     Returns:
-        A number in [0, 1], 1 for equal pictures; `nan` when the shorter side is below 161
-        pixels, where the fifth scale would be smaller than the window: undefined, not bad.
-
-    Raises:
-        ValueError: a picture is not uint8 [H, W, 3], or the shapes differ.
+        A number in [0, 1], 1 for equal pictures; `nan` when the shorter side is below 161 pixels, where the fifth scale
+        would be smaller than the window. Arguments and errors as for `ssim`.
     """
-    require_same_pictures(a, b)
-    return _five_scales(a.astype(np.float64), b.astype(np.float64))
+    return _five_scales(*_channels(a, b))
 
 
 def ms_ssim_y(a: np.ndarray, b: np.ndarray) -> float:
     """MS-SSIM of luma Y alone (BT.601, not rounded); everything else as for `ms_ssim`."""
-    require_same_pictures(a, b)
-    return _five_scales(luma(a)[..., None], luma(b)[..., None])
+    return _five_scales(*_luma(a, b))
 
 
 def similarity_db(similarity: float) -> float:
@@ -112,11 +97,20 @@ def ssim_terms(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return similarity.mean(axis=(0, 1)), contrast_structure.mean(axis=(0, 1))
 
 
+def _channels(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    require_same_pictures(a, b)
+    return a.astype(np.float64), b.astype(np.float64)
+
+
+def _luma(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    require_same_pictures(a, b)
+    return luma(a)[..., None], luma(b)[..., None]
+
+
 def _single_scale(a: np.ndarray, b: np.ndarray) -> float:
     if min(a.shape[:2]) < SSIM_WINDOW_PX:
         return math.nan
-    similarity, _ = ssim_terms(a, b)
-    return _mean_of_channels(similarity)
+    return _mean_of_channels(ssim_terms(a, b)[0])
 
 
 def _five_scales(a: np.ndarray, b: np.ndarray) -> float:
@@ -128,8 +122,7 @@ def _five_scales(a: np.ndarray, b: np.ndarray) -> float:
             a, b = _halve(a), _halve(b)
         similarity, contrast_structure = ssim_terms(a, b)
         is_coarsest = scale == len(MS_SSIM_WEIGHTS) - 1
-        term = similarity if is_coarsest else contrast_structure
-        product *= np.maximum(term, 0.0) ** weight
+        product *= np.maximum(similarity if is_coarsest else contrast_structure, 0.0) ** weight
     return _mean_of_channels(product)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -13,19 +12,9 @@ from dsslic_jax.models import compnet, finenet
 from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.compnet import CompNet, block_average
 from dsslic_jax.models.finenet import DOWNS, FineNet
-from dsslic_jax.models.layers import Dtype, upsample_bilinear
+from dsslic_jax.models.layers import Dtype, built, upsample_bilinear
 from dsslic_jax.models.pixels import round_to_8_bits
-
-# The values of settings that are no sizes.
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "alpha": (8, 16, 32, 64),
-    "norm": ("instance", "group", "batch", "none"),
-    "compact": ("direct", "average", "mean"),
-    "label_conv": ("auto", "dense", "lookup"),
-    "upsampling": ("bilinear", "bilinear_corners"),
-    "colour": ("rgb", "ycbcr"),
-    "dtype": ("float32", "bfloat16"),
-}
+from dsslic_jax.models.settings import CoarseSettings
 
 
 class Coarse(NamedTuple):
@@ -61,23 +50,14 @@ class CoarseModel(nn.Module):
     dtype: Dtype = jnp.float32
 
     def setup(self) -> None:
-        shared: dict[str, Any] = {
-            "classes": self.classes,
-            "norm": self.norm,
-            "label_conv": self.label_conv,
-            "dtype": self.dtype,
-        }
+        shared = self.norm, self.label_conv
         if self.compact != "mean":
             self.compnet = CompNet(
-                width=self.compnet_width, alpha=self.alpha, compact=self.compact, **shared
+                self.classes, self.compnet_width, self.alpha, *shared, self.compact, self.dtype
             )
         if self.finenet_width:
-            self.finenet = FineNet(
-                width=self.finenet_width,
-                blocks=self.finenet_blocks,
-                downs=self.finenet_downs,
-                **shared,
-            )
+            layers = self.finenet_blocks, self.finenet_downs
+            self.finenet = FineNet(self.classes, self.finenet_width, *layers, *shared, self.dtype)
 
     def compress(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
         """labels int [B, H, W], x float [B, H, W, 3] in [-1, 1] -> c float [B, H/alpha, W/alpha, 3]."""
@@ -112,12 +92,14 @@ class CoarseModel(nn.Module):
         return max(self.alpha, 2**self.finenet_downs if self.finenet_width else 1)
 
     @property
+    def compnet_min_size(self) -> int:
+        """`min_size` of the encoder's half alone."""
+        return compnet.min_size(self.alpha, self.compact)
+
+    @property
     def min_size(self) -> int:
         """Smallest height and width that the reflection paddings allow."""
-        return max(
-            compnet.min_size(self.alpha, self.compact),
-            2 * 2**self.finenet_downs if self.finenet_width else 1,
-        )
+        return max(self.compnet_min_size, 2 * 2**self.finenet_downs if self.finenet_width else 1)
 
     @property
     def tiles(self) -> bool:
@@ -147,26 +129,7 @@ class CoarseModel(nn.Module):
         return max(reaches)
 
 
-def coarse_networks(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which of CompNet and FineNet these settings have."""
-    compnet = () if settings["compact"] == "mean" else ("compnet",)
-    return (*compnet, "finenet") if settings["finenet_width"] else compnet
-
-
-def build_coarse_model(settings: Mapping[str, Any]) -> CoarseModel:
-    """The module that a configuration's or a model directory's `model` settings describe."""
-    return CoarseModel(
-        classes=settings["classes"],
-        alpha=settings["alpha"],
-        compnet_width=settings["compnet_width"],
-        finenet_width=settings["finenet_width"],
-        finenet_blocks=settings["finenet_blocks"],
-        finenet_downs=settings.get("finenet_downs", DOWNS),  # older models do not say
-        norm=settings["norm"],
-        label_conv=settings["label_conv"],
-        compact=settings["compact"],
-        align_corners=settings["upsampling"] == "bilinear_corners",
-        colour=settings["colour"],
-        round_compact=settings["round_compact"],
-        dtype=jnp.dtype(settings["dtype"]),
-    )
+def build_coarse_model(settings: CoarseSettings) -> CoarseModel:
+    """The module that a configuration's or a model directory's settings describe."""
+    align_corners = settings.upsampling == "bilinear_corners"
+    return built(CoarseModel, settings, align_corners=align_corners)

@@ -6,12 +6,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.models.label_conv import LabelConv
-from dsslic_jax.models.layers import Conv, Dtype, Norm
+from dsslic_jax.models.label_conv import halving_layers
+from dsslic_jax.models.layers import Conv, Dtype
 
-CORRECTION = (
-    0.1  # of the head where it corrects: its 7x7 over 8w features is large from the first step
-)
+# Of the head where it corrects: its 7x7 over 8w features is large from the first step.
+CORRECTION = 0.1
 
 
 def rows_seen(row: int, alpha: int) -> tuple[int, int]:
@@ -54,14 +53,8 @@ class CompNet(nn.Module):
 
     @nn.compact
     def __call__(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> jax.Array:
-        y = LabelConv(
-            self.width, self.classes, method=self.label_conv, dtype=self.dtype, name="stem"
-        )(labels, picture)
-        y = nn.relu(Norm(self.norm, name="stem_norm")(y, train))
-        for i in range(self.alpha.bit_length() - 1):
-            features = self.width * min(2 ** (i + 1), 8)
-            y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
-            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y, train))
+        wider = [min(2 * 2**i, 8) for i in range(self.alpha.bit_length() - 1)]
+        y = halving_layers(self, labels, picture, wider, train)
         y = Conv(3, 7, padding=3, pad_mode="reflect", dtype=self.dtype, name="head")(y)
         y = y.astype(jnp.float32)
         if self.compact == "average":

@@ -18,15 +18,11 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-CONVOLUTION = (
-    "convolution"  # by which a policy of `jax.checkpoint` knows the outputs of convolutions
-)
+CONVOLUTION = "convolution"  # as a policy of `jax.checkpoint` knows the outputs of convolutions
 _BLOCK = 2  # pixels a side
 # Measured on two cores: with more features than these the plain form is the faster one.
 _FEW_RESULTS = 4  # of stride one: the networks' heads
 _FEW_FEATURES = 64  # of stride two, backwards
-
-
 _AS_ACCELERATOR = ContextVar("_AS_ACCELERATOR", default=False)
 
 
@@ -131,11 +127,7 @@ _conv_of_stride_two.defvjp(_forward, _backward)
 
 
 def _plain(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
+    strides, dilations, axes = (stride, stride), (dilation, dilation), ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        "VALID",
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        x, kernel, strides, "VALID", rhs_dilation=dilations, dimension_numbers=axes
     )

@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.models.layers import Conv, Dtype, Norm
+from dsslic_jax.models.layers import Conv, Dtype, Norm, built
+from dsslic_jax.models.settings import DiscriminatorSettings
 
 
 class PatchDiscriminator(nn.Module):
@@ -49,11 +50,13 @@ class MultiScaleDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> list[list[jax.Array]]:
         outputs = []
+        shape = self.width, self.layers, self.norm, self.dtype
         for i in range(self.scales):
             x = halve(x) if i > 0 else x
-            outputs.append(
-                PatchDiscriminator(
-                    self.width, self.layers, self.norm, self.dtype, name=f"scale_{i}"
-                )(x)
-            )
+            outputs.append(PatchDiscriminator(*shape, name=f"scale_{i}")(x))
         return outputs
+
+
+def build_discriminator(settings: DiscriminatorSettings) -> MultiScaleDiscriminator:
+    """The module that a configuration's settings describe."""
+    return built(MultiScaleDiscriminator, settings)

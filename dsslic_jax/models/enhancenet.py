@@ -6,21 +6,18 @@ It works at half resolution: four pixels of three samples are one position of tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from dsslic_jax.models.convolution import depth_to_space, space_to_depth
-from dsslic_jax.models.layers import Conv, Dtype
+from dsslic_jax.models.layers import Conv, Dtype, built
+from dsslic_jax.models.settings import EnhanceNetSettings
 
 SCALE = 2  # pixels a side in one position
 AROUND = 2  # positions on each side that a local mean is taken over
 # A correction is of the size of the quantiser's step, which doubles every 24 of strength (see `typical_error`).
 MIDDLE_STRENGTH, MIDDLE_ERROR, DOUBLING = 120.0, 0.04, 24.0
-CHOICES: dict[str, tuple[Any, ...]] = {"dtype": ("float32", "bfloat16")}
 
 
 def typical_error(strength: jax.Array) -> jax.Array:
@@ -41,6 +38,7 @@ class EnhanceNet(nn.Module):
     blocks: int = 5
     label_width: int = 8
     dtype: Dtype = jnp.float32
+    size_multiple = SCALE  # of heights and widths
 
     @nn.compact
     def __call__(self, labels: jax.Array, decoded: jax.Array, strength: jax.Array) -> jax.Array:
@@ -92,7 +90,6 @@ def _detail(picture: jax.Array, size: jax.Array) -> jax.Array:
     return jnp.arcsinh((picture - around) / size)
 
 
-def build_enhancenet(settings: Mapping[str, Any]) -> EnhanceNet:
+def build_enhancenet(settings: EnhanceNetSettings) -> EnhanceNet:
     """The module that a configuration's or a model directory's settings describe."""
-    names = ("classes", "width", "blocks", "label_width")
-    return EnhanceNet(**{n: settings[n] for n in names}, dtype=jnp.dtype(settings["dtype"]))
+    return built(EnhanceNet, settings)

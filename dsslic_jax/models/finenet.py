@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from dsslic_jax.models.label_conv import LabelConv
+from dsslic_jax.models.label_conv import halving_layers
 from dsslic_jax.models.layers import Conv, Dtype, Norm, UpConv
 
 DOWNS = 3  # stride-2 steps to the residual blocks, unless a model says otherwise
@@ -31,15 +31,11 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        features = x.shape[-1]
-        y = x
-        for i in range(2):
-            y = Conv(
-                features, 3, padding=1, pad_mode="reflect", dtype=self.dtype, name=f"conv_{i}"
-            )(y)
-            y = Norm(self.norm, name=f"norm_{i}")(y, train)
-            y = nn.relu(y) if i == 0 else y
-        return x + y
+        shape = {"padding": 1, "pad_mode": "reflect", "dtype": self.dtype}
+        y = Conv(x.shape[-1], 3, **shape, name="conv_0")(x)
+        y = nn.relu(Norm(self.norm, name="norm_0")(y, train))
+        y = Conv(x.shape[-1], 3, **shape, name="conv_1")(y)
+        return x + Norm(self.norm, name="norm_1")(y, train)
 
 
 class FineNet(nn.Module):
@@ -59,14 +55,7 @@ class FineNet(nn.Module):
 
     @nn.compact
     def __call__(self, labels: jax.Array, upsampled: jax.Array, train: bool = False) -> jax.Array:
-        y = LabelConv(
-            self.width, self.classes, method=self.label_conv, dtype=self.dtype, name="stem"
-        )(labels, upsampled)
-        y = nn.relu(Norm(self.norm, name="stem_norm")(y, train))
-        for i in range(self.downs):
-            features = self.width * 2 ** (i + 1)
-            y = Conv(features, 3, stride=2, padding=1, dtype=self.dtype, name=f"down_{i}")(y)
-            y = nn.relu(Norm(self.norm, name=f"down_{i}_norm")(y, train))
+        y = halving_layers(self, labels, upsampled, [2 * 2**i for i in range(self.downs)], train)
         for i in range(self.blocks):
             y = ResidualBlock(self.norm, self.dtype, name=f"block_{i}")(y, train)
         for i in range(self.downs):

@@ -7,12 +7,15 @@ gradient is, of each tap, the sum of the gradient over the pixels of each class.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from dsslic_jax.models.convolution import by_platform, valid_conv
-from dsslic_jax.models.layers import Dtype, normal_init, pad
+from dsslic_jax.models.layers import Conv, Dtype, Norm, normal_init, pad
 
 # Fewest classes for which the look-up is the faster form on CPU, forwards and with backwards
 # (benchmarks/label_conv.py). Accelerators get the dense form: gathers waste their matrix units.
@@ -54,15 +57,11 @@ def _seen_through(labels: jax.Array, tap: jax.Array, taps: int) -> jax.Array:
     return jax.lax.dynamic_slice(labels, (0, tap // taps, tap % taps), size)
 
 
-def _lookup_forward(
-    labels: jax.Array, kernel: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+def _lookup_forward(labels: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
     return one_hot_conv_lookup(labels, kernel), (labels, kernel)
 
 
-def _lookup_backward(
-    saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[None, jax.Array]:
+def _lookup_backward(saved: Any, gradient: jax.Array) -> tuple[None, jax.Array]:
     """Of each tap: the sum of the gradient over the pixels of each class, band by band, which keeps it precise."""
     labels, kernel = saved
     taps, _, classes, features = kernel.shape
@@ -98,13 +97,6 @@ def label_conv_lookup(labels: jax.Array, picture: jax.Array, kernel: jax.Array) 
     return one_hot_conv_lookup(labels, of_labels) + valid_conv(picture, of_picture)
 
 
-def label_conv_cpu(labels: jax.Array, picture: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same function again, in the form that is the faster one on CPU."""
-    classes = kernel.shape[2] - picture.shape[-1]
-    form = label_conv_lookup if classes >= LOOKUP_MIN_CLASSES else label_conv_dense
-    return form(labels, picture, kernel)
-
-
 class LabelConv(nn.Module):
     """KxK reflection-padded convolution of concat(one-hot labels, picture).
 
@@ -127,12 +119,28 @@ class LabelConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
         labels = pad(labels, size // 2, "reflect")
         picture = pad(picture.astype(self.dtype), size // 2, "reflect")
+        forms = {"dense": label_conv_dense, "lookup": label_conv_lookup}
         if self.method == "auto":
-            y = by_platform(labels, picture, kernel, cpu=label_conv_cpu, default=label_conv_dense)
-        elif self.method == "dense":
-            y = label_conv_dense(labels, picture, kernel)
-        elif self.method == "lookup":
-            y = label_conv_lookup(labels, picture, kernel)
+            on_cpu = forms["lookup" if self.classes >= LOOKUP_MIN_CLASSES else "dense"]
+            y = by_platform(labels, picture, kernel, cpu=on_cpu, default=label_conv_dense)
+        elif self.method in forms:
+            y = forms[self.method](labels, picture, kernel)
         else:
             raise ValueError(f'label_conv must be "auto", "dense" or "lookup", not {self.method!r}')
         return y + bias
+
+
+def halving_layers(
+    network: Any, labels: jax.Array, picture: jax.Array, wider: Iterable[int], train: bool
+) -> jax.Array:
+    """What CompNet and FineNet begin with, as layers of `network`, whose fields it follows.
+
+    c7s1-w, then for each of `wider` a convolution of stride 2 to so many times w features, each with norm and ReLU.
+    """
+    norm, dtype, width = network.norm, network.dtype, network.width
+    stem = LabelConv(width, network.classes, method=network.label_conv, dtype=dtype, name="stem")
+    y = nn.relu(Norm(norm, name="stem_norm")(stem(labels, picture), train))
+    for i, times in enumerate(wider):
+        down = Conv(times * width, 3, stride=2, padding=1, dtype=dtype, name=f"down_{i}")
+        y = nn.relu(Norm(norm, name=f"down_{i}_norm")(down(y), train))
+    return y

@@ -1,24 +1,27 @@
 """Convolutions, norms and resampling that the networks share. NHWC throughout.
 
-Every convolution pads explicitly and then runs VALID, and every transposed convolution runs as a
-sub-pixel convolution: XLA lowers both well forwards and backwards on CPU, GPU and TPU, which its
-padded and dilated forms do not.
+Every convolution pads explicitly and then runs VALID, and every transposed convolution runs as a sub-pixel convolution:
+XLA lowers both well forwards and backwards on CPU, GPU and TPU, which its padded and dilated forms do not.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import flax.linen as nn
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dsslic_jax.models.convolution import fast_conv, valid_conv
+from dsslic_jax.models.convolution import depth_to_space, fast_conv, valid_conv
+from dsslic_jax.settings.fields import Settings, fields_of
 
 Dtype = Any
+Made = TypeVar("Made", bound=nn.Module)
 normal_init = nn.initializers.normal(0.02)  # pix2pixHD: N(0, 0.02) for every convolution
 
 
@@ -54,9 +57,9 @@ class Conv(nn.Module):
 class UpConv(nn.Module):
     """3x3 transposed convolution, stride 2, padding 1, output padding 1: [B, H, W, I] -> [B, 2H, 2W, O].
 
-    Output row 2m sees input row m through kernel row 1; row 2m+1 sees row m through kernel row 2 and row
-    m+1 through kernel row 0 (PyTorch's ConvTranspose2d). So it is one 2x2 convolution to four times the
-    features, interleaved. The kernel is stored as [3, 3, I, O] in the transposed convolution's own order.
+    Output row 2m sees input row m through kernel row 1; row 2m+1 sees row m through kernel row 2 and row m+1 through
+    kernel row 0 (PyTorch's ConvTranspose2d). So it is one 2x2 convolution to four times the features, interleaved. The
+    kernel is stored as [3, 3, I, O] in the transposed convolution's own order.
     """
 
     features: int
@@ -76,10 +79,7 @@ class UpConv(nn.Module):
             phases.append(jnp.stack([taps[:, 1], blank], axis=1))
             phases.append(jnp.stack([taps[:, 2], taps[:, 0]], axis=1))
         x = jnp.pad(x.astype(self.dtype), ((0, 0), (0, 1), (0, 1), (0, 0)))
-        y = valid_conv(x, jnp.concatenate(phases, axis=-1))
-        batch, height, width, _ = y.shape
-        y = y.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)
-        return y.reshape(batch, 2 * height, 2 * width, self.features) + bias
+        return depth_to_space(valid_conv(x, jnp.concatenate(phases, axis=-1))) + bias
 
 
 class Norm(nn.Module):
@@ -103,16 +103,14 @@ class Norm(nn.Module):
             return (centred * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
         if self.kind == "group":
             groups = max(g for g in range(1, 9) if x.shape[-1] % g == 0)
-            return nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)(x).astype(
-                x.dtype
-            )
-        if self.kind == "batch":
+            norm: nn.Module = nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)
+        elif self.kind == "batch":
             # Under jit on a sharded batch these are the statistics of the global batch.
-            norm = nn.BatchNorm(
-                use_running_average=not train, use_fast_variance=False, dtype=jnp.float32
-            )
-            return norm(x).astype(x.dtype)
-        raise ValueError(f'norm must be "instance", "group", "batch" or "none", not {self.kind!r}')
+            norm = nn.BatchNorm(not train, use_fast_variance=False, dtype=jnp.float32)
+        else:
+            names = '"instance", "group", "batch" or "none"'
+            raise ValueError(f"norm must be {names}, not {self.kind!r}")
+        return norm(x).astype(x.dtype)
 
 
 def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) -> jax.Array:
@@ -125,14 +123,10 @@ def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) ->
     shape = (batch, factor * height, factor * width, channels)
     if not align_corners:
         return jax.image.resize(x, shape, "bilinear")
-    corner = [n > 1 for n in (height, width)]  # a single row or column has no second corner
-    scale = jnp.array(
-        [
-            (factor * n - 1) / (n - 1) if c else float(factor)
-            for n, c in zip((height, width), corner, strict=True)
-        ]
-    )
-    translation = jnp.where(jnp.array(corner), 0.5 * (1.0 - scale), 0.0)
+    # A single row or column has no second corner.
+    scales = [(factor * n - 1) / (n - 1) if n > 1 else float(factor) for n in (height, width)]
+    scale, corner = jnp.array(scales), jnp.array([height > 1, width > 1])
+    translation = jnp.where(corner, 0.5 * (1.0 - scale), 0.0)
     return jax.image.scale_and_translate(
         x, shape, (1, 2), scale, translation, "bilinear", antialias=False
     )
@@ -141,6 +135,21 @@ def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) ->
 def he_std(shape: tuple[int, ...]) -> float:
     """Standard deviation sqrt(2 / fan-in) (He et al. 2015) of a [kh, kw, I, O] kernel."""
     return float(np.sqrt(2.0 / np.prod(shape[:-1])))
+
+
+def built(module: type[Made], settings: Settings, **others: Any) -> Made:
+    """A module whose fields are the settings of the same names, and `others`."""
+    known = {field.name for field in dataclasses.fields(module)}
+    told = [field.name for field in fields_of(type(settings)) if field.name in known]
+    values = {name: getattr(settings, name) for name in told}
+    return module(**{**values, "dtype": jnp.dtype(values["dtype"]), **others})
+
+
+def parameter_shapes(module: nn.Module, *inputs: jax.ShapeDtypeStruct) -> dict[str, Any]:
+    """The shapes of a module's parameters by their names in it, such as "stem/kernel"."""
+    made = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+    flat = flax.traverse_util.flatten_dict(made, sep="/")
+    return {name: leaf.shape for name, leaf in flat.items()}
 
 
 def init_params(
@@ -153,8 +162,8 @@ def init_params(
 ) -> dict[str, Any]:
     """Variables of `module`: kernels N(0, kernel_std), scales and variances 1, all else 0, so the `silent` layers.
 
-    Each leaf draws from a NumPy generator seeded by (seed, path), so weights do not depend on the device
-    or on the order of creation, and nothing is compiled. `inputs` may be jax.ShapeDtypeStruct.
+    Each leaf draws from a NumPy generator seeded by (seed, path), so weights do not depend on the device or on the
+    order of creation, and nothing is compiled. `inputs` may be jax.ShapeDtypeStruct.
     """
     shapes = jax.eval_shape(lambda *a: module.init(jax.random.key(0), *a, **kwargs), *inputs)
 

@@ -7,7 +7,6 @@ ResNets instead; "small" has the plan of the first with two-convolution blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -15,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dsslic_jax.models.layers import Conv, Dtype, Norm
+from dsslic_jax.models.layers import Conv, Dtype, Norm, built
 from dsslic_jax.models.pixels import to_imagenet
+from dsslic_jax.models.settings import SegNetSettings
 
 
 class Backbone(NamedTuple):
@@ -38,13 +38,6 @@ BACKBONES = {
     "small": Backbone((1, 1, 2, 1), False, _DEEP_STEM),
     **{name: Backbone(*plan, _DEEP_STEM) for name, plan in _RESNETS.items()},
     **{f"{name}_7x7": Backbone(*plan, ((7, 1),)) for name, plan in _RESNETS.items()},
-}
-# The values of settings that are no sizes.
-CHOICES = {
-    "backbone": tuple(BACKBONES),
-    "norm": ("batch", "group"),
-    "input": ("symmetric", "imagenet"),
-    "dtype": ("float32", "bfloat16"),
 }
 STRIDES = (1, 2, 1, 1)
 DILATIONS = (1, 1, 2, 4)
@@ -72,17 +65,9 @@ class ConvNormAct(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        padding = self.dilation * (self.kernel_size // 2)
-        x = Conv(
-            self.features,
-            self.kernel_size,
-            self.stride,
-            padding,
-            dilation=self.dilation,
-            use_bias=False,
-            dtype=self.dtype,
-            name="conv",
-        )(x)
+        size, padding = self.kernel_size, self.dilation * (self.kernel_size // 2)
+        shape = {"stride": self.stride, "padding": padding, "dilation": self.dilation}
+        x = Conv(self.features, size, **shape, use_bias=False, dtype=self.dtype, name="conv")(x)
         if self.norm == "batch":
             # Under jit on a sharded batch these are the statistics of the global batch.
             norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
@@ -155,6 +140,7 @@ class SegNet(nn.Module):
     norm: str = "batch"
     input: str = "symmetric"
     dtype: Dtype = jnp.float32
+    size_multiple = SIZE_MULTIPLE  # of heights and widths
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> SegNetOutput:
@@ -175,23 +161,16 @@ class SegNet(nn.Module):
                 # The first block of a dilated stage keeps the dilation of the stage before it.
                 first = i == 0
                 dilation = DILATIONS[stage] // 2 if first and stage > 1 else DILATIONS[stage]
-                x = Block(
-                    self.width * 2**stage,
-                    STRIDES[stage] if first else 1,
-                    max(dilation, 1),
-                    bottleneck,
-                    self.norm,
-                    self.dtype,
-                    name=f"stage_{stage}_block_{i}",
-                )(x, train)
+                shape = self.width * 2**stage, STRIDES[stage] if first else 1, dilation
+                name = f"stage_{stage}_block_{i}"
+                x = Block(*shape, bottleneck, self.norm, self.dtype, name=name)(x, train)
         pyramid = [x]
         for bins in PYRAMID_BINS:
-            pooled = conv(f"pyramid_{bins}", self.pyramid_width, 1)(
-                adaptive_average(x, bins), train
-            )
-            shape = (*x.shape[:3], pooled.shape[-1])
+            branch = conv(f"pyramid_{bins}", self.pyramid_width, 1)
+            pooled = branch(adaptive_average(x, bins), train)
+            full = (*x.shape[:3], pooled.shape[-1])
             # A map of fewer rows than bins is sampled, not averaged, as PyTorch's interpolation does it.
-            pyramid.append(jax.image.resize(pooled, shape, "bilinear", antialias=False))
+            pyramid.append(jax.image.resize(pooled, full, "bilinear", antialias=False))
         y = conv("fuse", self.pyramid_width, 3)(jnp.concatenate(pyramid, axis=-1), train)
         logits = Conv(self.classes, 1, dtype=self.dtype, name="logits")(y)
         auxiliary_width = self.auxiliary_width or before_last.shape[-1] // 4
@@ -214,15 +193,6 @@ def to_labels(logits: jax.Array, void_ids: tuple[int, ...]) -> jax.Array:
     return jnp.argmax(full_size(logits) + penalty, axis=-1).astype(jnp.uint8)
 
 
-def build_segnet(settings: Mapping[str, Any]) -> SegNet:
-    """The module that a configuration's or a model directory's SegNet settings describe."""
-    return SegNet(
-        classes=settings["classes"],
-        backbone=settings["backbone"],
-        width=settings["width"],
-        pyramid_width=settings["pyramid_width"],
-        auxiliary_width=settings.get("auxiliary_width"),  # older models do not say
-        norm=settings["norm"],
-        input=settings.get("input", "symmetric"),
-        dtype=jnp.dtype(settings["dtype"]),
-    )
+def build_segnet(settings: SegNetSettings) -> SegNet:
+    """The module that a configuration's or a model directory's settings describe."""
+    return built(SegNet, settings)

@@ -28,9 +28,8 @@ class VGG19Features(nn.Module):
             if block > 0:
                 x = nn.max_pool(x, (2, 2), (2, 2))
             for position, index in enumerate(indices):
-                x = nn.relu(
-                    Conv(width, 3, padding=1, dtype=self.dtype, name=f"features_{index}")(x)
-                )
+                convolution = Conv(width, 3, padding=1, dtype=self.dtype, name=f"features_{index}")
+                x = nn.relu(convolution(x))
                 if position == 0:
                     outputs.append(x)
         return outputs

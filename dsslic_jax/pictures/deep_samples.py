@@ -55,8 +55,7 @@ def png_samples(image: Image.Image) -> str:
 def rounded(image: Image.Image, name: str) -> Image.Image:
     """A deep picture, its header read, with samples rounded to the nearest of 0..255: mode L, LA, RGB or RGBA.
 
-    Raises:
-      DataError: samples that have no such scale (floating point, 32 bits), or a format that cannot be read whole here.
+    Raises DataError for samples without such a scale (floating point, 32 bits), or a format not read whole here.
     """
     if image.format == "AVIF":
         image.load()  # Pillow's decoder rounds by itself

@@ -1,6 +1,6 @@
 """Picture files of any kind in, lossless ones out: what is coded of a picture, and what becomes of a decoded one.
 
-Training and evaluation read theirs by `data/pictures.py`, which takes less.
+Training and evaluation read theirs by `reading.py`, which takes less.
 """
 
 from __future__ import annotations
@@ -30,17 +30,9 @@ ALPHA = ("refuse", "white", "black", "drop")
 DEEP = ("refuse", "round")
 # Not read: those that start other programs, those without pixels of their own, and our streams.
 _FORMATS_LEFT_OUT = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "DSSLIC")
-_ONE_PICTURE = (
-    "MPO",
-    "PSD",
-)  # further frames are aids or layers of the first, which is the picture
-_WRITTEN = {
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".ppm": "PPM",
-}
+# Further frames are aids or layers of the first, which is the picture.
+_ONE_PICTURE = ("MPO", "PSD")
+_WRITTEN = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".ppm": "PPM"}
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "WEBP": {"lossless": True},
@@ -90,10 +82,12 @@ def read_source(
     if name is None:
         name = str(file) if isinstance(file, Path) else getattr(file, "name", "the picture")
     with opened(file, name, _formats()) as image:
-        _refuse_animation(image, name)
-        is_tiff = (
-            image.format == "TIFF"
-        )  # Pillow turns these as it decodes them, and forgets that it did
+        if image.format not in _ONE_PICTURE and getattr(image, "is_animated", False):
+            raise DataError(
+                f"{name}: holds several pictures (an animation or pages): save the one to be coded by itself"
+            )
+        # Pillow turns these as it decodes them, and forgets that it did.
+        is_tiff = image.format == "TIFF"
         stored_turned = is_tiff and orientation_of(image) != 1
         eight_bit = _eight_bit(image, deep, name)
         orientation = orientation_of(image)
@@ -160,9 +154,7 @@ def write_picture(
     file = io.BytesIO()
     try:
         Image.fromarray(pixels).save(file, kind, **options)
-    except (
-        Exception
-    ) as error:  # what Pillow's writers raise of sizes and damaged metadata has no common type
+    except Exception as error:  # Pillow's writers have no common type for sizes, damaged metadata
         raise DataError(f"{path}: cannot be written as {kind} ({error}); try .png") from error
     write_atomically(path, file.getvalue())
 
@@ -175,13 +167,6 @@ def one_channel(pixels: np.ndarray) -> np.ndarray:
 def _formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in Image.ID if name not in _FORMATS_LEFT_OUT)
-
-
-def _refuse_animation(image: Image.Image, name: str) -> None:
-    if image.format not in _ONE_PICTURE and getattr(image, "is_animated", False):
-        raise DataError(
-            f"{name}: holds several pictures (an animation or pages): save the one to be coded by itself"
-        )
 
 
 def _eight_bit(image: Image.Image, deep: str, name: str) -> Image.Image:

@@ -31,9 +31,7 @@ def orientation_of(image: Image.Image) -> int:
     try:
         # Not image.getexif(), which decodes a PNG in search of it.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except (
-        Exception
-    ):  # Pillow raises anything on damaged EXIF, and viewers show the picture as stored
+    except Exception:  # of any type on damaged EXIF, and viewers show the picture as stored
         return 1
     return orientation if orientation in range(1, 9) else 1
 
@@ -52,8 +50,7 @@ def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def metadata_of(image: Image.Image, grey: bool, name: str) -> dict[str, bytes]:
     """What a stream carries of a picture: "icc" and "exif" (without EXIF_PREFIX), where the picture has them.
 
-    Raises:
-      DataError: an ICC profile that does not describe the pixels to be coded, such as one for CMYK.
+    Raises DataError for an ICC profile that does not describe the pixels to be coded, such as one for CMYK.
     """
     found = {}
     if profile := image.info.get("icc_profile"):

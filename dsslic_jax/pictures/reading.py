@@ -30,11 +30,8 @@ def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray
     """Decodes a JPEG or PNG picture.
 
     Grey, palette and CMYK pictures are converted to RGB and an alpha channel is dropped. An EXIF
-    rotation is ignored, because label maps are drawn on the stored raster.
-
-    Args:
-      file: a path, or the bytes of a file.
-      name: what error messages call it; the path by default.
+    rotation is ignored, because label maps are drawn on the stored raster. Error messages call it
+    `name`, by default its path.
 
     Returns:
       uint8 [H, W, 3].
@@ -54,24 +51,25 @@ def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray
 def read_label_map(
     file: Path | io.BytesIO, table: ClassTable, name: str | None = None
 ) -> np.ndarray:
-    """Decodes a PNG label map and turns its ids into class ids of `table`.
-
-    Args:
-      file: a path, or the bytes of a file: an 8-bit grey PNG, or a palette PNG, whose indices
-        (not colours) are the ids.
-      table: the class table the ids follow.
-      name: what error messages call it; the path by default.
+    """Decodes a label map, an 8-bit grey PNG, or a palette PNG, whose indices (not colours) are the ids.
 
     Returns:
-      uint8 [H, W], class ids.
+      uint8 [H, W], class ids of `table`.
 
     Raises:
-      UnreadablePicture: missing, not a JPEG or PNG, or damaged.
+      UnreadablePicture: as `read_picture` does.
       DataError: too large, not a single-channel 8-bit PNG, or an id outside the table.
     """
     name = name or str(file)
     with opened(file, name, _FORMATS) as image:
-        _refuse_other_than_ids(image, name)
+        if image.format != "PNG":
+            raise DataError(f"{name}: a label map must be a PNG, not {image.format}")
+        # Pillow stretches 1, 2 and 4-bit grey to 0..255, which would change the ids.
+        if image.mode != "P" and png_samples(image) != "L":
+            raise DataError(
+                f"{name}: a label map must be an 8-bit single-channel PNG (grey or palette), "
+                f"not {png_samples(image)}"
+            )
         load(image)
         ids = np.asarray(image)
     return table.to_class_ids(ids, name)
@@ -83,11 +81,8 @@ def opened(
 ) -> Iterator[Image.Image]:
     """Opens a picture of one of Pillow's `formats`, its size within the limit and its pixels not decoded yet.
 
-    Pictures of Pillow's own pass through. What Pillow raises inside the block comes out as below.
-
-    Raises:
-      UnreadablePicture: missing, of another format, or damaged.
-      DataError: more than MAX_PIXELS pixels.
+    Pictures of Pillow's own pass through. What Pillow raises inside the block comes out as UnreadablePicture: missing,
+    of another format, or damaged. Raises DataError for more than MAX_PIXELS pixels.
     """
     try:
         if isinstance(file, Image.Image):
@@ -131,15 +126,4 @@ def _refuse_too_many_pixels(image: Image.Image, name: str) -> None:
         raise DataError(
             f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS}; "
             "scale the picture down first"
-        )
-
-
-def _refuse_other_than_ids(image: Image.Image, name: str) -> None:
-    if image.format != "PNG":
-        raise DataError(f"{name}: a label map must be a PNG, not {image.format}")
-    # Pillow stretches 1, 2 and 4-bit grey to 0..255, which would change the ids.
-    if image.mode != "P" and png_samples(image) != "L":
-        raise DataError(
-            f"{name}: a label map must be an 8-bit single-channel PNG (grey or palette), "
-            f"not {png_samples(image)}"
         )

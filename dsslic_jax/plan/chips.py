@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dsslic_jax.errors import ConfigError
@@ -30,11 +31,8 @@ class Chip:
 
     def peak_flops_per_second(self, precision: str) -> float:
         """Of arithmetic in "float32" or "bfloat16"."""
-        return (
-            self.float32_flops_per_second
-            if precision == "float32"
-            else self.bfloat16_flops_per_second
-        )
+        single, half = self.float32_flops_per_second, self.bfloat16_flops_per_second
+        return single if precision == "float32" else half
 
 
 def _tpu(
@@ -104,10 +102,7 @@ class Slice:
     @property
     def chips(self) -> int:
         """How many chips."""
-        product = 1
-        for length in self.shape:
-            product *= length
-        return product
+        return math.prod(self.shape)
 
     @property
     def link_bytes_per_second(self) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 KINDS = (
@@ -49,18 +48,13 @@ class Collective:
 
 def read_collectives(hlo: str, chips: int) -> list[Collective]:
     """The collectives in the text of a compiled module that runs on so many chips."""
-    return list(_found(hlo, chips))
-
-
-def _found(hlo: str, chips: int) -> Iterator[Collective]:
-    for line in hlo.splitlines():
-        found = _INSTRUCTION.match(line)
-        if found is None:
-            continue
+    collectives = []
+    for found in filter(None, map(_INSTRUCTION.match, hlo.splitlines())):
         shape = found["shape"]
         if found["start"] and found["kind"] in ("all-gather", "collective-permute"):
             shape = _elements(shape)[1]  # (operands, results, …)
-        yield Collective(found["kind"], _bytes(shape), _group(found["rest"], chips))
+        collectives.append(Collective(found["kind"], _bytes(shape), _group(found["rest"], chips)))
+    return collectives
 
 
 def _elements(shape: str) -> list[str]:

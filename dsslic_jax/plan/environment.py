@@ -9,6 +9,7 @@ import sys
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.plan.chips import Slice
 from dsslic_jax.system import runtime
+from dsslic_jax.system.extras import how_to_install
 
 EFFORTS = ("O0", "O1", "O2", "O3")
 
@@ -32,7 +33,7 @@ def prepare(where: Slice, effort: str) -> None:
     if where.chip.kind == "tpu":
         if not os.environ.get("TPU_LIBRARY_PATH") and importlib.util.find_spec("libtpu") is None:
             raise ConfigError(
-                "planning for TPUs needs their compiler: pip install 'dsslic_jax[tpu]', "
+                f"planning for TPUs needs their compiler: {how_to_install('tpu')}, "
                 "or name its libtpu.so in TPU_LIBRARY_PATH"
             )
         os.environ.update(STAND_IN_HOST, JAX_OPTIMIZATION_LEVEL=effort)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,6 +36,8 @@ class Plan:
 
 def as_json(plan: Plan) -> str:
     """One object: bytes, FLOPs and seconds as plain numbers; costs are those of one chip."""
+    cost = asdict(plan.cost)
+    memory = {name: size for name, size in cost.items() if name.endswith("_bytes")}
     fields: dict[str, Any] = {
         "topology": plan.where.name,
         "chips": plan.where.chips,
@@ -48,12 +49,8 @@ def as_json(plan: Plan) -> str:
         "batch_size": plan.batch_size,
         "compile_seconds": round(plan.compile_seconds, 1),
         "memory": {
-            "argument_bytes": plan.cost.argument_bytes,
-            "temporary_bytes": plan.cost.temporary_bytes,
-            "result_bytes": plan.cost.result_bytes,
-            "program_bytes": plan.cost.program_bytes,
+            **memory,
             "reserved_bytes": plan.cost.reserved_bytes,
-            "peak_bytes": plan.cost.peak_bytes,
             "chip_bytes": plan.where.chip.memory_bytes,
         },
         "flops": plan.cost.flops,
@@ -82,16 +79,11 @@ def _time(plan: Plan, time: StepTime) -> dict[str, float]:
 
 def totals(collectives: tuple[Collective, ...]) -> list[tuple[str, int, int, float]]:
     """(kind, count, bytes of results, bytes sent) of one chip's step, most sent first."""
-    counts: Counter[str] = Counter(c.kind for c in collectives)
-    found = [
-        (
-            kind,
-            count,
-            sum(c.bytes for c in collectives if c.kind == kind),
-            sum(c.sent_bytes for c in collectives if c.kind == kind),
-        )
-        for kind, count in counts.items()
-    ]
+    found = []
+    for kind in dict.fromkeys(c.kind for c in collectives):
+        alike = [c for c in collectives if c.kind == kind]
+        sent = sum(c.sent_bytes for c in alike)
+        found.append((kind, len(alike), sum(c.bytes for c in alike), sent))
     return sorted(found, key=lambda entry: -entry[3])
 
 

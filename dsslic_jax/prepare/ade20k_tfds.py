@@ -85,17 +85,8 @@ def prepare(source_dir: Path, data_dir: Path) -> Path:
     """Packs ADEChallengeData2016 into ArrayRecord files for `data.kind = "tfds"`.
 
     Holds one split in memory (about 1 GB). Does nothing if the version is prepared already; a
-    preparation that fails leaves no version folder behind.
-
-    Args:
-      source_dir: the unpacked ADEChallengeData2016.
-      data_dir: where prepared data sets lie; becomes `data.data_dir`.
-
-    Returns:
-      The folder written.
-
-    Raises:
-      DataError: `source_dir` is not such a folder, or a pair in it cannot be used.
+    preparation that fails leaves no version folder behind. Returns the folder written, in `data_dir`.
+    Raises DataError where `source_dir` is not such a folder, or a pair in it cannot be used.
     """
     for split in ("train", "val"):
         list_pairs(source_dir, split, "ade20k")

@@ -1,10 +1,10 @@
-"""Really codes a folder of pictures at several qualities, for networks that learn to mend what coding did.
+"""Really codes a folder of pictures at several qualities, for networks that learn to correct what coding did.
 
     python -m dsslic_jax.prepare.coded_pairs --model MODEL --source PICTURES --target ROOT/train --qualities 20,30,40
 
 writes `images/ID.png`, `labels/ID.png` (s as a decoder has it) and `decoded/<strength>/ID.png` below the target, as
-`data.kind=coded` reads them. The strength is the quality's quantiser, 0 to 51, in quarters. A run that was stopped goes
-on where it was when the same command is given again.
+`data.kind=coded` reads them. The strength is what the residual's coder says of the quality (BPG: its quantiser, 0 to
+51, in quarters). A run that was stopped goes on where it was when the same command is given again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dsslic_jax.errors import CoderUnavailable, ConfigError, DsslicError, ModelE
 from dsslic_jax.system.printable import printable
 
 if TYPE_CHECKING:
-    from dsslic_jax.bundle.directory import Bundle
+    from dsslic_jax.bundle.model import Bundle
     from dsslic_jax.codec.codec import Codec
 
 
@@ -34,27 +34,22 @@ def write_coded_pairs(
     labels: Path | None = None,
     workers: int = 0,
 ) -> Summary:
-    """Codes and decodes every picture of a folder at every quality.
+    """Codes and decodes every picture of a folder, but none in folders below it, at every quality, 0 to 100.
 
-    Args:
-      source: the folder; pictures in folders below it are passed over.
-      target: the folder of one split, for `images`, `labels` and `decoded`.
-      codecs: one model's codecs, one for each device.
-      qualities: 0 (coarsest) to 100 (finest).
-      labels: folder of label maps, ID.png; None lets SegNet make them.
-      workers: as `encode_folder` has it.
+    `target` is the folder of one split, `codecs` are those of one model, one for each device, `labels` is a folder of
+    label maps, ID.png, or None to let SegNet make them, `workers` as `encode_folder` has it.
 
     Raises:
       ConfigError: a quality is out of range, two have one strength, or the target was coded with another model.
       DataError: there are no pictures, two of one name, or one without a label map.
       ModelError, CoderUnavailable: without SegNet or a program, no picture can be coded.
     """
-    from dsslic_jax.codec.layers.residual import ResidualSettings
     from dsslic_jax.data.folders import pair_files, picture_files
 
     if not qualities or not all(0 <= quality <= 100 for quality in qualities):
         raise ConfigError("qualities are 0 (coarsest) to 100 (finest)")
-    by_strength = {ResidualSettings(quality).strength: quality for quality in qualities}
+    coder = codecs[0].settings.encoders(codecs[0].coders).residual.coder
+    by_strength = {coder.strength(quality): quality for quality in qualities}
     if len(by_strength) < len(qualities):
         raise ConfigError(
             "two qualities have the same strength: half of one is too little between them"

@@ -40,26 +40,18 @@ def notes(run: RunData, has_originals: bool) -> list[str]:
 
 def conditions(run: RunData) -> list[list[str]]:
     """(what, how) of all that conditions.json tells and the page does not say elsewhere."""
-    found = [
-        *((curve["codec"], _without_settings(curve)) for curve in run.conditions["codecs"]),
-        *(
-            (name.replace("_", " "), value)
-            for name, value in run.conditions.items()
-            if name not in ("protocols", "codecs", "left_out")
-        ),
+    found = [  # name and settings of a codec stand in tables
+        (curve["codec"], {k: v for k, v in curve.items() if k not in ("codec", "settings")})
+        for curve in run.conditions["codecs"]
     ]
-    facts = [[name, _text(value)] for name, value in found]
-    return [[name, text] for name, text in facts if text]
+    elsewhere = ("protocols", "codecs", "left_out")
+    found += [(k.replace("_", " "), v) for k, v in run.conditions.items() if k not in elsewhere]
+    return [[name, text] for name, value in found if (text := _text(value))]
 
 
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     return text[:1].upper() + text[1:].removesuffix(".") + "."
-
-
-def _without_settings(curve: dict[str, Any]) -> dict[str, Any]:
-    """A codec's conditions but for its name and settings, which tables have."""
-    return {name: value for name, value in curve.items() if name not in ("codec", "settings")}
 
 
 def _text(value: Any) -> str:

@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 
 def inspect_page(name: str, data: bytes, codec: Codec) -> str:
-    """The HTML of a page on the layers of a stream, or on those that `data` holds whole.
-
-    Args:
-        name: what to call the stream.
-        data: the stream.
-        codec: of its model.
+    """The HTML of a page on the layers of a stream called `name`, or on those that `data` holds whole.
 
     Raises:
         StreamError: not a stream, damaged, or of another model.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dsslic_jax.errors import CoderUnavailable
-
 # Hues that are told apart on white and on near-black; line styles and markers differ too.
 _COLOURS = ("#d9480f", "#2f86d6", "#2a9d6b", "#8061c4", "#b5578f", "#b98a1d", "#1397a8", "#7d8894")
 _MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "plus", "star")
@@ -28,38 +26,26 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One curve of a plot.
+class PlottedCurve:
+    """One curve of a plot."""
 
-    Attributes:
-        name: for the legend; no other curve of the plot has it.
-        points: in any order.
-        shown: at first.
-        published: not measured here; drawn dashed.
-        note: where the numbers come from.
-    """
-
-    name: str
-    points: tuple[CurvePoint, ...]
-    shown: bool = True
-    published: bool = False
-    note: str = ""
+    name: str  # for the legend; no other curve of the plot has it
+    points: tuple[CurvePoint, ...]  # in any order
+    shown: bool = True  # at first
+    published: bool = False  # not measured here; drawn dashed
+    note: str = ""  # where the numbers come from
 
 
 def bokeh_script() -> str:
-    """Bokeh's JavaScript, for pages that show plots. Raises CoderUnavailable without Bokeh."""
-    _require_bokeh()
-    from bokeh.util import paths
+    """Bokeh's JavaScript, for pages that show plots."""
+    import bokeh.util.paths
 
-    return (Path(paths.bokehjs_path()) / "js" / "bokeh.min.js").read_text(encoding="utf-8")
+    folder = Path(bokeh.util.paths.bokehjs_path()) / "js"
+    return (folder / "bokeh.min.js").read_text(encoding="utf-8")
 
 
-def plots(curves: Sequence[Curve], rate_label: str, psnr_label: str) -> dict[str, Any]:
-    """The plots of one protocol, for charts.js: PSNR and MS-SSIM, over a linear and a logarithmic rate.
-
-    Raises CoderUnavailable without Bokeh.
-    """
-    _require_bokeh()
+def plots(curves: Sequence[PlottedCurve], rate_label: str, psnr_label: str) -> dict[str, Any]:
+    """The plots of one protocol, for charts.js: PSNR and MS-SSIM, over a linear and a logarithmic rate."""
     qualities = (("psnr_db", psnr_label), ("ms_ssim_db", "MS-SSIM (dB)"))
     return {
         "curves": [
@@ -88,7 +74,7 @@ def plots(curves: Sequence[Curve], rate_label: str, psnr_label: str) -> dict[str
 
 
 def _plot(
-    curves: Sequence[Curve], quality: str, rate_label: str, quality_label: str, scale: Scale
+    curves: Sequence[PlottedCurve], quality: str, rate_label: str, quality_label: str, scale: Scale
 ) -> Any:
     """Bokeh's JSON of one plot; None where no point that is shown at first has that quality."""
     points = [point for curve in curves if curve.shown for point in curve.points]
@@ -119,9 +105,7 @@ def _plot(
     hover = HoverTool(
         renderers=markers,
         tooltips=[
-            ("curve", "$name"),
-            ("setting", "@setting"),
-            ("rate", "@rate{0.000}"),
+            *(("curve", "$name"), ("setting", "@setting"), ("rate", "@rate{0.000}")),
             (quality_label, "@quality{0.00}"),
         ],
     )
@@ -129,7 +113,7 @@ def _plot(
     return json_item(plot)
 
 
-def _draw(plot: Any, curve: Curve, i: int, quality: str) -> Any:
+def _draw(plot: Any, curve: PlottedCurve, i: int, quality: str) -> Any:
     """Line and markers, both named as the curve is. Returns the markers' renderer."""
     from bokeh.models import ColumnDataSource
 
@@ -138,11 +122,11 @@ def _draw(plot: Any, curve: Curve, i: int, quality: str) -> Any:
         for point in curve.points
         if (value := getattr(point, quality)) is not None
     )
+    columns = zip(*points, strict=True) if points else ((), (), ())
     source = ColumnDataSource(
         {
-            "rate": [rate for rate, _, _ in points],
-            "quality": [value for _, value, _ in points],
-            "setting": [setting for _, _, setting in points],
+            name: [*values]
+            for name, values in zip(("rate", "quality", "setting"), columns, strict=True)
         }
     )
     style = {"color": _COLOURS[i % len(_COLOURS)], "name": curve.name, "source": source}
@@ -156,12 +140,3 @@ def _draw(plot: Any, curve: Curve, i: int, quality: str) -> Any:
         visible=curve.shown,
         **style,
     )
-
-
-def _require_bokeh() -> None:
-    try:
-        import bokeh  # noqa: F401
-    except ImportError as error:
-        raise CoderUnavailable(
-            "the report's plots need Bokeh: pip install 'dsslic_jax[report]'"
-        ) from error

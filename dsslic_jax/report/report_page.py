@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,20 @@ import numpy as np
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.evaluate.codecs.registry import LAYERED
 from dsslic_jax.evaluate.measuring.points import array_sha256
+from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import Protocol
 from dsslic_jax.evaluate.tables.differences import differences, find_anchor
 from dsslic_jax.evaluate.tables.means import Mean, means
 from dsslic_jax.pictures.reading import read_picture
 from dsslic_jax.report import curves, descriptions, tables
 from dsslic_jax.report.page import page
-from dsslic_jax.report.pictures.coded_files import CodedFile
 from dsslic_jax.report.pictures.crops import most_pixels
 from dsslic_jax.report.pictures.decoding import Decoder
 from dsslic_jax.report.pictures.images import BesidePage, InsidePage
 from dsslic_jax.report.pictures.layer_views import layer_view
-from dsslic_jax.report.pictures.viewer import viewer_beside, viewer_inside
+from dsslic_jax.report.pictures.rates import Selection, select
+from dsslic_jax.report.pictures.viewer import unique, viewer_beside, viewer_inside
 from dsslic_jax.report.plots import bokeh_script, plots
-from dsslic_jax.report.rates import Selection, select
 from dsslic_jax.report.run_data import RunData
 
 Json = dict[str, Any]
@@ -39,45 +38,43 @@ _LARGE_WINDOW_PIXELS = 2 * 256 * 256  # at the very most: `most_pixels`
 _ENTRY_CHARACTERS = 200  # of a picture's or file's numbers in the page, at most
 
 
-@dataclass(frozen=True)
-class ReportSettings:
-    """What the page is to hold.
+def report_page(
+    run: RunData,
+    decoder: Decoder,
+    *,
+    images: Path | None,
+    anchor: str | None,
+    published: bool,
+    max_bytes: int,
+    assets: Path | None,
+) -> str:
+    """The HTML of a run's page.
 
-    Attributes:
+    Args:
+        run: what to show.
+        decoder: of its files.
         images: folder of the pictures that were coded; None leaves out what needs them.
         anchor: codec that differences are taken against; None for each protocol's own.
         published: draw what others published too.
         max_bytes: of the page.
         assets: a folder beside the page for whole pictures; None keeps windows of them in the page.
-    """
-
-    images: Path | None
-    anchor: str | None
-    published: bool
-    max_bytes: int
-    assets: Path | None
-
-
-def report_page(run: RunData, decoder: Decoder, settings: ReportSettings) -> str:
-    """The HTML of a run's page.
 
     Raises:
         ConfigError: an unknown anchor, or the page would be larger than allowed.
-        CoderUnavailable: Bokeh is missing.
         CoderFailed, StreamError, DataError: a coded file is damaged, or a picture is not the one that was coded.
     """
     library = bokeh_script()
     rows = means(run.measurements)
-    notes = descriptions.notes(run, settings.images is not None)
+    notes = descriptions.notes(run, images is not None)
     shown = _decodable(run.files, decoder, notes)
-    pictures = InsidePage() if settings.assets is None else BesidePage(settings.assets)
+    pictures = InsidePage() if assets is None else BesidePage(assets)
     names = _some(list(dict.fromkeys(file.picture for file in shown)), notes)
     data: Json = {
         "subtitle": descriptions.subtitle(run),
         "protocols": [
-            _protocol(run, rows, protocol, settings, notes) for protocol in run.protocols
+            _protocol(run, rows, protocol, anchor, published, notes) for protocol in run.protocols
         ],
-        "layers": _layer_views(shown, names, decoder, pictures, settings.max_bytes),
+        "layers": _layer_views(shown, names, decoder, pictures, max_bytes),
         "layers_text": descriptions.LAYERS_TEXT,
         "files": tables.file_table(run),
         "conditions": descriptions.conditions(run),
@@ -88,11 +85,11 @@ def report_page(run: RunData, decoder: Decoder, settings: ReportSettings) -> str
         return page(f"Rate and distortion: {run.name}", data, library)
 
     if shown:
-        room = settings.max_bytes - len(written().encode())
-        originals = _originals(run, settings.images)
+        room = max_bytes - len(written().encode())
+        originals = _originals(run, images)
         data["viewer"] = _viewer(shown, names, decoder, originals, pictures, room)
     text = written()
-    if len(text.encode()) > settings.max_bytes:
+    if len(text.encode()) > max_bytes:
         raise ConfigError(
             f"the page has {len(text.encode()) / 1e6:.1f} MB: allow more with --max-mb, or put pictures beside it with "
             "--assets"
@@ -104,16 +101,17 @@ def _protocol(
     run: RunData,
     rows: Sequence[Mean],
     protocol: Protocol,
-    settings: ReportSettings,
+    anchor: str | None,
+    published: bool,
     notes: list[str],
 ) -> Json:
     found = curves.measured_curves(rows, protocol)
-    if settings.published:
+    if published:
         found += curves.published(protocol)
     names = list(dict.fromkeys(row.curve for row in rows))
     difference_table = None
-    if settings.anchor is not None or protocol.anchor in names:
-        anchor = find_anchor(settings.anchor or protocol.anchor, names)
+    if anchor is not None or protocol.anchor in names:
+        anchor = find_anchor(anchor or protocol.anchor, names)
         with_anchor = {line.picture for line in run.measurements if line.curve == anchor}
         lines = [line for line in run.measurements if line.picture in with_anchor]
         difference_table = tables.difference_table(differences(lines, protocol, anchor), anchor)
@@ -132,9 +130,11 @@ def _protocol(
     }
 
 
-def _decodable(files: Sequence[CodedFile], decoder: Decoder, notes: list[str]) -> list[CodedFile]:
+def _decodable(
+    files: Sequence[Measurement], decoder: Decoder, notes: list[str]
+) -> list[Measurement]:
     """The files of the curves that can be decoded here; of the others, why not is noted."""
-    shown: list[CodedFile] = []
+    shown: list[Measurement] = []
     for curve in dict.fromkeys(file.curve for file in files):
         own = [file for file in files if file.curve == curve]
         reason = decoder.why_not(own[0])
@@ -154,7 +154,7 @@ def _some(names: list[str], notes: list[str]) -> list[str]:
 
 
 def _layer_views(
-    files: Sequence[CodedFile],
+    files: Sequence[Measurement],
     names: Sequence[str],
     decoder: Decoder,
     pictures: InsidePage | BesidePage,
@@ -170,7 +170,7 @@ def _layer_views(
     for name in names:
         own = [file for file in layered if (file.picture, file.curve) == (name, layered[0].curve)]
         if own:
-            file = sorted(own, key=lambda file: file.num_bytes)[len(own) // 2]
+            file = sorted(own, key=lambda file: file.prefix_bytes)[len(own) // 2]
             decoded = decoder.layers(file)
             codec = decoder.codec(decoded.header.fingerprint)
             view = layer_view(decoded, codec, pictures, max_side)
@@ -180,7 +180,7 @@ def _layer_views(
 
 
 def _viewer(
-    files: Sequence[CodedFile],
+    files: Sequence[Measurement],
     names: Sequence[str],
     decoder: Decoder,
     original: Callable[[str], np.ndarray | None],
@@ -197,7 +197,7 @@ def _viewer(
     selection = select(files, names, max(counts, default=_RATE_COUNTS[-1]))
     with tqdm(total=_count(selection), desc="report", unit="file", disable=None) as bar:
 
-        def decode(file: CodedFile) -> np.ndarray:
+        def decode(file: Measurement) -> np.ndarray:
             bar.update()
             return decoder.picture(file)
 
@@ -208,9 +208,7 @@ def _viewer(
 
 
 def _count(selection: Selection) -> int:
-    return len(
-        {file for own in selection.nearest.values() for some in own.values() for file in some}
-    )
+    return sum(len(unique(curves)) for curves in selection.nearest.values())
 
 
 def _originals(run: RunData, images: Path | None) -> Callable[[str], np.ndarray | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +14,21 @@ from dsslic_jax.evaluate.measuring import conditions as run_conditions
 from dsslic_jax.evaluate.measuring.measure import STREAMS
 from dsslic_jax.evaluate.measuring.store import Measurement, Store
 from dsslic_jax.evaluate.protocols import Protocol, protocol
-from dsslic_jax.metrics import similarity_db
-from dsslic_jax.report.pictures.coded_files import CodedFile
 from dsslic_jax.system.files import MAX_PIXELS
 
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run measured last.
+    """What a run measured last."""
 
-    Attributes:
-        name: of its folder.
-        conditions: as RUN/conditions.json has them.
-        protocols: under which the run was made.
-        measurements: of every layer of every file, by codec, setting and picture.
-        files: the whole files among them.
-        planned: how many files the conditions name.
-        left_out: codecs that were missing, with the reason.
-    """
-
-    name: str
-    conditions: dict[str, Any]
-    protocols: tuple[Protocol, ...]
+    name: str  # of its folder
+    conditions: dict[str, Any]  # as RUN/conditions.json has them
+    protocols: tuple[Protocol, ...]  # under which the run was made
+    # Of every layer of every file, by codec, setting and picture; `stream` is the file's whole path.
     measurements: tuple[Measurement, ...]
-    files: tuple[CodedFile, ...]
-    planned: int
-    left_out: dict[str, str]
+    files: tuple[Measurement, ...]  # those of whole files among them
+    planned: int  # how many files the conditions name
+    left_out: dict[str, str]  # codecs that were missing, with the reason
 
 
 def read_run(folder: Path) -> RunData:
@@ -68,7 +57,7 @@ def read_run(folder: Path) -> RunData:
     for line in Store(folder).measurements():
         _check(folder, line)
         key = (line.codec, line.labels, line.version, line.model, line.setting, line.picture)
-        found.setdefault(key, []).append(line)
+        found.setdefault(key, []).append(replace(line, stream=str(folder / line.stream)))
     measurements = tuple(line for key in wanted for line in found.get(key, ()))
     if not measurements:
         raise DataError(f"{folder}: nothing of what its conditions name is measured yet")
@@ -77,7 +66,7 @@ def read_run(folder: Path) -> RunData:
         conditions=conditions,
         protocols=protocols,
         measurements=measurements,
-        files=tuple(_coded_file(folder, line) for line in measurements if line.is_last_layer),
+        files=tuple(line for line in measurements if line.is_last_layer),
         planned=len(wanted),
         left_out=left_out,
     )
@@ -114,21 +103,3 @@ def _check(folder: Path, line: Measurement) -> None:
 def _is_number(value: object) -> bool:
     """Whether it is one, or plus infinity."""
     return isinstance(value, int | float) and value > -math.inf  # nor is nan
-
-
-def _coded_file(folder: Path, line: Measurement) -> CodedFile:
-    similarity = line.metrics.get("ms_ssim")
-    return CodedFile(
-        picture=line.picture,
-        width=line.width,
-        height=line.height,
-        codec=line.codec,
-        curve=line.curve,
-        model=line.model,
-        setting=line.setting,
-        num_bytes=line.prefix_bytes,
-        stream=folder / line.stream,
-        bits_per_pixel=line.bits_per_pixel,
-        psnr_rgb_db=line.metrics.get("psnr_rgb_db"),
-        ms_ssim_db=None if similarity is None else similarity_db(similarity),
-    )

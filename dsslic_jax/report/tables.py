@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import Protocol
 from dsslic_jax.evaluate.tables.differences import MS_SSIM_DB, CurveDifference
 from dsslic_jax.evaluate.tables.means import Mean
 from dsslic_jax.metrics import Difference
-from dsslic_jax.report.pictures.coded_files import json_number
 from dsslic_jax.report.run_data import RunData
 
 Json = dict[str, Any]
@@ -62,7 +63,7 @@ def difference_table(found: Sequence[CurveDifference], anchor: str) -> Json:
 
 def mean_table(rows: Sequence[Mean], protocol: Protocol) -> Json:
     """The points of the curves, and of every layer of layered streams."""
-    names = _metric_names(row.metrics for row in rows)
+    names = _metric_names(rows)
     pictures = max(row.pictures for row in rows)
     return {
         "caption": f"Means over {pictures} picture{'' if pictures == 1 else 's'}; layered streams up to each layer",
@@ -94,10 +95,9 @@ def mean_table(rows: Sequence[Mean], protocol: Protocol) -> Json:
 
 def file_table(run: RunData) -> Json:
     """Every file, one row for each."""
-    lines = [line for line in run.measurements if line.is_last_layer]
-    names = _metric_names(line.metrics for line in lines)
+    names = _metric_names(run.files)
     return {
-        "caption": f"{len(lines)} coded files",
+        "caption": f"{len(run.files)} coded files",
         "columns": [
             *map(_text, ("picture", "codec")),
             _number("setting", "any"),
@@ -117,13 +117,20 @@ def file_table(run: RunData) -> Json:
                 json_number(line.encode_s, 3),
                 json_number(line.decode_s, 3),
             ]
-            for line in lines
+            for line in run.files
         ],
     }
 
 
-def _metric_names(found: Any) -> list[str]:
-    return list(dict.fromkeys(name for metrics in found for name in metrics))
+def json_number(value: float | None, decimals: int = 6) -> float | str | None:
+    """A number for a page's data, rounded: JSON has no infinity, pages read "inf" as such."""
+    if value is None:
+        return None
+    return "inf" if value == math.inf else round(value, decimals)
+
+
+def _metric_names(rows: Sequence[Mean] | Sequence[Measurement]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.metrics))
 
 
 def _text(name: str) -> Json:

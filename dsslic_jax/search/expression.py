@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.search.area import AREA, ONE_PIXEL, Area, area_of
@@ -38,16 +38,6 @@ _TOKEN = re.compile(
 _KEYWORDS = ("and", "or", "not")
 
 
-class Expression(Protocol):
-    """Something that holds of a picture or does not."""
-
-    def truth(self, areas: Areas, total: int) -> Bounds:
-        """Whether it holds of a picture of `total` pixels whose classes cover `areas`."""
-
-    def terms(self) -> Iterator[Term]:
-        """Every name in it, from left to right."""
-
-
 @dataclass(frozen=True)
 class Term:
     """A class that covers an area above or below a bound."""
@@ -58,7 +48,7 @@ class Term:
     wanted: bool  # more of the class can only help the file to match
 
     def truth(self, areas: Areas, total: int) -> Bounds:
-        """As Expression has it."""
+        """As `Expression` has it."""
         bounds = areas(self.name)
         if bounds is None:
             return UNKNOWN, UNKNOWN
@@ -66,44 +56,32 @@ class Term:
         least, most = sorted(TRUE if compare(bound, pixels) else FALSE for bound in bounds)
         return least, most
 
-    def terms(self) -> Iterator[Term]:
-        """Itself."""
-        yield self
-
 
 @dataclass(frozen=True)
-class Not:
-    """The opposite of its operand."""
+class Expression:
+    """Something that holds of a picture or does not."""
 
-    operand: Expression
+    # (areas, total) -> whether it holds of a picture of `total` pixels whose classes cover `areas`.
+    truth: Callable[[Areas, int], Bounds]
+    terms: tuple[Term, ...]  # every name in it, from left to right
 
-    def truth(self, areas: Areas, total: int) -> Bounds:
-        """As Expression has it."""
-        least, most = self.operand.truth(areas, total)
+
+def _opposite(operand: Expression) -> Expression:
+    def truth(areas: Areas, total: int) -> Bounds:
+        least, most = operand.truth(areas, total)
         return -most, -least
 
-    def terms(self) -> Iterator[Term]:
-        """Those of its operand."""
-        return self.operand.terms()
+    return Expression(truth, operand.terms)
 
 
-@dataclass(frozen=True)
-class Chain:
-    """Several operands joined by "and" or by "or"."""
+def _joined(keyword: str, operands: list[Expression]) -> Expression:
+    pick = min if keyword == "and" else max
 
-    keyword: str
-    operands: tuple[Expression, ...]
-
-    def truth(self, areas: Areas, total: int) -> Bounds:
-        """As Expression has it."""
-        pick = min if self.keyword == "and" else max
-        least, most = zip(*(operand.truth(areas, total) for operand in self.operands), strict=True)
+    def truth(areas: Areas, total: int) -> Bounds:
+        least, most = zip(*(operand.truth(areas, total) for operand in operands), strict=True)
         return pick(least), pick(most)
 
-    def terms(self) -> Iterator[Term]:
-        """Those of its operands."""
-        for operand in self.operands:
-            yield from operand.terms()
+    return Expression(truth, tuple(term for operand in operands for term in operand.terms))
 
 
 def parse(text: str, minimum: Area = ONE_PIXEL) -> Expression:
@@ -139,14 +117,14 @@ class _Parser:
         while self._keyword == keyword:
             self._advance()
             operands.append(operand())
-        return operands[0] if len(operands) == 1 else Chain(keyword, tuple(operands))
+        return operands[0] if len(operands) == 1 else _joined(keyword, operands)
 
     def _operand(self, depth: int, wanted: bool) -> Expression:
         if depth > _MAX_DEPTH:
             self._refuse(f"at most {_MAX_DEPTH} parentheses and nots inside each other")
         if self._keyword == "not":
             self._advance()
-            return Not(self._operand(depth + 1, not wanted))
+            return _opposite(self._operand(depth + 1, not wanted))
         if self._sign == "(":
             self._advance()
             inside = self._chain("or", depth + 1, wanted)
@@ -154,7 +132,8 @@ class _Parser:
                 self._refuse('")"')
             self._advance()
             return inside
-        return self._term(wanted)
+        term = self._term(wanted)
+        return Expression(term.truth, (term,))
 
     def _term(self, wanted: bool) -> Term:
         name = self._name

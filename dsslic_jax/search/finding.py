@@ -63,12 +63,8 @@ def _walk(place: str, seen: set[tuple[int, int]], report: Report) -> Iterator[Fo
 def _candidates(folder: str) -> list[str]:
     """What a folder holds that may be or lead to a `.dsslic` file, in falling order of name."""
     with os.scandir(folder) as entries:
-        paths = [
-            entry.path
-            for entry in entries
-            if entry.name.lower().endswith(SUFFIX) or _may_be_folder(entry)
-        ]
-    return sorted(paths, reverse=True)
+        wanted = (e for e in entries if e.name.lower().endswith(SUFFIX) or _may_be_folder(e))
+        return sorted((entry.path for entry in wanted), reverse=True)
 
 
 def _may_be_folder(entry: os.DirEntry[str]) -> bool:

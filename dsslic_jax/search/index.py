@@ -7,10 +7,9 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from dsslic_jax.classes.table import (
     UNREGISTERED,
@@ -42,7 +41,7 @@ _MAX_VALUE_BYTES = 1 << 20
 _MAX_TABLES_REMEMBERED = 64
 
 
-class Index:
+class Index(AbstractContextManager["Index"]):
     """An index file, made where there is none; a context manager.
 
     Every method raises DataError for a file that is no such index, was made by another version, is damaged or cannot
@@ -61,15 +60,7 @@ class Index:
                 self._database.close()
                 raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._database.close()
 
     def entries(self, found: Iterable[FoundFile], report: Report) -> Iterator[Entry]:
@@ -148,19 +139,10 @@ class Index:
 
     def _store(self, key: bytes, entry: Entry) -> None:
         pixels = None if entry.pixels is None else json.dumps(entry.pixels)
-        self._database.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                key,
-                entry.size,
-                _stored_time(entry.mtime_ns),
-                entry.width,
-                entry.height,
-                self._table_id(entry.classes),
-                entry.fingerprint,
-                pixels,
-            ),
-        )
+        status = key, entry.size, _stored_time(entry.mtime_ns)
+        header = entry.width, entry.height, self._table_id(entry.classes), entry.fingerprint
+        query = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._database.execute(query, (*status, *header, pixels))
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         if keys:  # an index that needs no change may be read-only
@@ -196,7 +178,7 @@ class Index:
         try:
             table = self._table(table_id)
             pixels = None if text is None else {int(i): n for i, n in json.loads(text).items()}
-            sound = type(width) is int and width > 0 and type(height) is int and height > 0
+            sound = type(width) is type(height) is int and min(width, height) > 0
             sound = sound and width * height <= MAX_PIXELS and type(fingerprint) is bytes
             if pixels is not None:
                 sound = sound and sum(pixels.values()) in _whole_blocks(width, height)

@@ -26,8 +26,8 @@ def line(match: Match) -> str:
         for place, i in enumerate(ids)
         if i in wanted or (place < _MAX_CLASSES and match.share([i]) > _LEAST_SHARE)
     ]
-    names = [match.classes.names[i].partition(",")[0] for i in shown]
-    areas = [f"{name} {match.share([i]):.1%}" for name, i in zip(names, shown, strict=True)]
+    names = match.classes.names
+    areas = [f"{names[i].partition(',')[0]} {match.share([i]):.1%}" for i in shown]
     return printable("  ".join([match.path, *areas]))
 
 

@@ -48,8 +48,8 @@ class Query:
     def __init__(self, expression: Expression, region: Region | None = None) -> None:
         self._expression = expression
         self._region = region
-        self._names = dict.fromkeys(term.name for term in expression.terms())
-        self._wanted = dict.fromkeys(term.name for term in expression.terms() if term.wanted)
+        self._names = dict.fromkeys(term.name for term in expression.terms)
+        self._wanted = dict.fromkeys(term.name for term in expression.terms if term.wanted)
         self._ids_by_table: dict[tuple[str, ...], dict[str, tuple[int, ...]]] = {}
         self._lacking = dict.fromkeys(self._names, 0)  # files whose class table has no such name
         self._files = self._without_labels = 0
@@ -109,7 +109,8 @@ class Query:
                 self._ids_by_table.clear()
             ids = self._ids_by_table[table.names] = {n: table.ids_of(n) for n in self._names}
             if len(self._known_names) < _MAX_NAMES_REMEMBERED:
-                self._known_names |= dict.fromkeys(_single_names(table))
+                single = (part for name in table.names for part in name.split(","))
+                self._known_names |= {part.strip().casefold(): None for part in single}
         self._files += 1
         for name, found in ids.items():
             self._lacking[name] += not found
@@ -135,7 +136,3 @@ def _areas(ids: Mapping[str, tuple[int, ...]], pixels: Mapping[int, int], outsid
         return max(0, covered - outside), min(covered, inside)
 
     return areas
-
-
-def _single_names(table: ClassTable) -> list[str]:
-    return [part.strip().casefold() for name in table.names for part in name.split(",")]

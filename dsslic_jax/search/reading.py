@@ -12,7 +12,7 @@ import numpy as np
 from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.codec.layers.labels import decode_label_layer, read_counts
 from dsslic_jax.codec.stream import container
-from dsslic_jax.codec.stream.files import read_header_of
+from dsslic_jax.codec.stream.container import read_header_of
 from dsslic_jax.errors import DsslicError, StreamError
 from dsslic_jax.search.finding import FoundFile, Report
 
@@ -74,7 +74,7 @@ def read_label_map(entry: Entry) -> np.ndarray:
     header, payload, status = _read(entry.path)
     if payload is None or (status.st_size, status.st_mtime_ns) != (entry.size, entry.mtime_ns):
         raise StreamError("the file changed while it was searched: search again")
-    return decode_label_layer(header, payload, "embedded", None)
+    return decode_label_layer(header, payload)
 
 
 def _read(path: str) -> tuple[container.Header, bytes | None, os.stat_result]:

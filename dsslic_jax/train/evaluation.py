@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.bundle.measured import entry
+from dsslic_jax.bundle.model import Bundle
 
 EVALUATED = "eval/"
 

@@ -7,19 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 from jax.sharding import Mesh
 
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle.known import model_directory
-from dsslic_jax.classes.table import class_table
-from dsslic_jax.data.elements import Source
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.train.devices import sharding
 from dsslic_jax.train.devices.distributed import compile_together, stop_requests
-from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh, positions_of_host
+from dsslic_jax.train.devices.sharding import check_batch_size, make_mesh, positions_of_host
 from dsslic_jax.train.evaluation import Evaluation, evaluate, kept_metrics
 from dsslic_jax.train.portable import start_from
 from dsslic_jax.train.running import samples
@@ -27,27 +24,26 @@ from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints, claim
 from dsslic_jax.train.running.feed import Feed, HostBatch
 from dsslic_jax.train.running.monitor import Monitor
 from dsslic_jax.train.running.profile import Profile
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks.registry import Task, make_task
+from dsslic_jax.train.settings import LoopSettings
+from dsslic_jax.train.tasks.task import Task
 
 
-def train(
-    config: Any, workdir: Path, evaluation: Evaluation | None = None, profile: bool = False
-) -> Path | None:
-    """Trains `config` in `workdir`, going on from its newest whole checkpoint.
+def train(task: Task[Any], workdir: Path, profile: bool = False) -> Path | None:
+    """Trains in `workdir`, going on from its newest whole checkpoint.
 
-    `evaluation` is what to measure every train.evaluate_every steps; `profile` traces a few steps into WORKDIR/profile.
-    Returns the model directory, or None where a signal ended the run early (state and model are saved).
+    `profile` traces a few steps into WORKDIR/profile. Returns the model directory, or None where a signal ended the run
+    early (state and model are saved).
     """
-    config = resolve(config)
-    settings, batch_size = config.train, config.train.batch_size
-    mesh = make_mesh(config.mesh)
+    run, settings = task.settings, task.settings.train
+    batch_size = settings.batch_size
+    mesh = make_mesh(run.mesh)
     check_batch_size(batch_size, mesh)
-    task = make_task(config, class_table(config.data.classes))
-    source = open_source(config.data, config.data.train_split)
-    claim(workdir, config)
+    evaluation = task.evaluation() if settings.evaluate_every else None
+    fresh = task.first_state().replace(frozen=task.frozen())
+    source = open_source(run.data, run.data.train_split)
+    claim(workdir, run)
     checkpoints = Checkpoints(workdir / CHECKPOINTS, settings.keep, settings.best_metric)
-    saved, first = checkpoints.latest_step, task.state
+    saved, first = checkpoints.latest_step, fresh
     if settings.start_from and not saved:
         given = model_directory(settings.start_from)
         anew = [*filter(None, settings.start_anew.split(","))]
@@ -55,9 +51,16 @@ def train(
     start = saved or int(first.step)
     shardings = sharding.state_sharding(first, mesh)
     state, unreported = checkpoints.restore(saved, first, shardings)
-    data = _batches(config, source, mesh, start)
+    data = train_iterator(
+        run.data,
+        batch_size=batch_size,
+        seed=run.seed,
+        start=start,
+        positions=positions_of_host(batch_size, mesh, jax.process_index()),
+        source=source,
+    )
     feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
-    step = sharding.compile_step(task.step, mesh, task.state)
+    step = sharding.compile_step(task.step(), mesh, fresh)
     monitor = Monitor(workdir, settings, start, unreported)
     keeper = _Keeper(settings, workdir, mesh, task, evaluation, monitor, checkpoints)
     tracer = Profile(workdir / "profile" if profile else None, first=start + 2)
@@ -87,7 +90,7 @@ def train(
         finished = int(state.step) >= settings.steps
         directory = keeper.export(state, "model", finished)
         if best := checkpoints.best_step:
-            keeper.export(checkpoints.restore(best, task.state, shardings)[0], "best", finished)
+            keeper.export(checkpoints.restore(best, fresh, shardings)[0], "best", finished)
 
     if skipped := getattr(source, "skipped", 0):
         print(f"{skipped} undecodable picture(s) were skipped (data.on_bad_file)", flush=True)
@@ -97,27 +100,14 @@ def train(
     return directory
 
 
-def _batches(config: Any, source: Source, mesh: Mesh, start: int) -> grain.DatasetIterator:
-    """This host's part of the batches after the first `start`."""
-    batch_size = config.train.batch_size
-    return train_iterator(
-        config.data,
-        batch_size=batch_size,
-        seed=config.seed,
-        start=start,
-        positions=positions_of_host(batch_size, mesh, jax.process_index()),
-        source=source,
-    )
-
-
 @dataclass(frozen=True)
 class _Keeper:
     """What is kept of a run: reports with what is measured, samples, checkpoints, models. Every host must call it."""
 
-    settings: Any
+    settings: LoopSettings
     workdir: Path
     mesh: Mesh
-    task: Task
+    task: Task[Any]
     evaluation: Evaluation | None
     monitor: Monitor
     checkpoints: Checkpoints
@@ -134,7 +124,10 @@ class _Keeper:
             monitor.report(number, evaluated)
         if _due(number, settings.sample_every):
             with monitor.pause():
-                self._write_samples(number, sharding.on_host(state, self.mesh), batch)
+                whole = sharding.on_host(state, self.mesh)
+                if jax.process_index() == 0:
+                    path = self.workdir / "samples" / f"{number:08d}.png"
+                    samples.write_grid(self.task.sample(whole, batch), path)
         if last or _due(number, settings.save_every):
             unreported = monitor.unreported()  # what is not finite is refused here
             with monitor.pause():
@@ -150,11 +143,6 @@ class _Keeper:
         if jax.process_index() == 0:
             bundles.save(replace(self.task.bundle(whole), metrics=metrics), self.workdir / name)
         return self.workdir / name
-
-    def _write_samples(self, number: int, state: Any, batch: HostBatch) -> None:
-        if jax.process_index() == 0:
-            path = self.workdir / "samples" / f"{number:08d}.png"
-            samples.write_grid(self.task.sample(state, batch), path)
 
 
 def _due(number: int, every: int) -> bool:

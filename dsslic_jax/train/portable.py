@@ -6,7 +6,10 @@ Names: "discriminator/…" its weights, "mu/…", "nu/…" (Adam) and "trace/…
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import flax.traverse_util
@@ -14,92 +17,98 @@ import jax
 import numpy as np
 import optax
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.transfer import MOMENTS
-from dsslic_jax.errors import ConfigError
-from dsslic_jax.train.averaging import begin_average
-from dsslic_jax.train.state import Player, TrainState
+from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints, saved_steps
+from dsslic_jax.train.state import Learner, State, begin_average
+from dsslic_jax.train.tasks.registry import make_task
 
 
-def training_arrays(state: Any) -> dict[str, np.ndarray]:
-    """All of a `TrainState` or `NetworkState` that is not in the model made of it."""
+def read_run(path: Path) -> tuple[Bundle, dict[str, np.ndarray]]:
+    """Model and state of training of a work directory's newest checkpoint, or of the checkpoint named by `path`.
+
+    Raises ModelError where there is none.
+    """
+    named = path.name if path.parent.name == CHECKPOINTS else None
+    workdir = path.parents[1] if named else path
+    steps = saved_steps(workdir / CHECKPOINTS)
+    if not steps or (named and not named.isdigit()):
+        raise ModelError(f"{path} is neither a model directory nor a training run with checkpoints")
+    try:
+        task = make_task(json.loads((workdir / "config.json").read_text()))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{workdir}/config.json is damaged ({error!r})") from error
+    first = task.first_state()
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    shardings = jax.tree.map(lambda _: device, first)
+    with closing(Checkpoints(workdir / CHECKPOINTS, keep=len(steps))) as checkpoints:
+        step = int(named) if named else checkpoints.latest_step
+        state, _ = checkpoints.restore(step, first, shardings)
+    return task.bundle(state), training_arrays(state)
+
+
+def training_arrays(state: State) -> dict[str, np.ndarray]:
+    """All of a state that is not in the model made of it."""
     arrays = {"step": np.asarray(state.step)}
-    if isinstance(state, TrainState):
-        arrays |= _flat(state.discriminator.params, "discriminator/")
-    for prefix, player in _players(state).items():
-        for moment, tree in _moments(player).items():
+    _, *others = state.learners  # the first is the model itself
+    for prefix in others:
+        arrays |= _flat(state.learners[prefix].params, prefix)
+    for prefix, learner in state.learners.items():
+        for moment, tree in _moments(learner).items():
             arrays |= _flat(tree, f"{moment}/{prefix}")
     return arrays
 
 
 def start_from(
-    state: Any, bundle: Bundle, training: Mapping[str, np.ndarray], anew: Collection[str] = ()
+    state: State, bundle: Bundle, training: Mapping[str, np.ndarray], anew: Collection[str] = ()
 ) -> Any:
-    """A fresh state with the weights of a model and, as far as they are there, discriminator, moments and step.
+    """A fresh state with the weights of a model and, as far as they are there, other learners, moments and step.
 
     Layers named in `anew` stay as they are in `state`, such as those that see labels where the model has other classes.
 
     Raises ConfigError where the model is not the one that the configuration describes, or no layer has such a name.
     """
     arrays = {**bundle.weights, **training}
-    arrays |= _weights_anew(state, anew, [moment for moment in MOMENTS if _has(arrays, moment)])
-    players = {prefix: _started(p, prefix, arrays) for prefix, p in _players(state).items()}
-    changed: dict[str, Any] = {"step": np.asarray(training.get("step", state.step), np.int32)}
-    if isinstance(state, TrainState):
-        changed |= {"generator": players[""], "discriminator": players["discriminator/"]}
-        changed["batch_stats"] = _filled(state.batch_stats, "", arrays)
-    else:
-        (player,) = players.values()
-        changed |= {"params": player.params, "opt_state": player.opt_state}
-        statistics = f"{state.network}/batch_stats/"
-        changed["batch_stats"] = _filled(state.batch_stats, statistics, arrays)
+    arrays |= _weights_anew(state, anew, {name.partition("/")[0] for name in arrays})
+    learners = {prefix: _started(p, prefix, arrays) for prefix, p in state.learners.items()}
+    statistics = _filled(state.batch_stats, state.statistics_prefix, arrays)
+    step = np.asarray(training.get("step", state.step), np.int32)
     # A step gives its state's memory away: no two leaves may share theirs.
-    started = state.replace(
-        **{name: jax.tree.map(np.array, part) for name, part in changed.items()}
-    )
+    step, learners, statistics = jax.tree.map(np.array, (step, learners, statistics))
+    started = state.with_learners(learners).replace(step=step, batch_stats=statistics)
     return started if state.average is None else begin_average(started)
 
 
 def _weights_anew(
-    state: Any, layers: Collection[str], moments: Collection[str]
+    state: State, layers: Collection[str], moments: Collection[str]
 ) -> dict[str, np.ndarray]:
     """The weights of some layers in `state`, and of the `moments` named those of these weights."""
     own: dict[str, np.ndarray] = {}
-    for prefix, player in _players(state).items():
-        own |= _flat(player.params, prefix)
-        for moment, tree in _moments(player).items():
+    for prefix, learner in state.learners.items():
+        own |= _flat(learner.params, prefix)
+        for moment, tree in _moments(learner).items():
             own |= _flat(tree, f"{moment}/{prefix}") if moment in moments else {}
     if unknown := sorted(set(layers) - {part for name in own for part in name.split("/")}):
         raise ConfigError(f"train.start_anew: no layer is named {unknown[0]}")
     return {n: array for n, array in own.items() if not set(layers).isdisjoint(n.split("/"))}
 
 
-def _has(arrays: Collection[str], prefix: str) -> bool:
-    return any(name.startswith(f"{prefix}/") for name in arrays)
-
-
-def _players(state: Any) -> dict[str, Player]:
-    """Who learns, by what the names of its parameters begin with."""
-    if isinstance(state, TrainState):
-        return {"": state.generator, "discriminator/": state.discriminator}
-    return {f"{state.network}/params/": Player(state.params, state.opt_state)}
-
-
-def _moments(player: Player) -> dict[str, Any]:
-    """The moments that the player's optimiser keeps, each a tree like its parameters."""
-    trees = {moment: optax.tree.get(player.opt_state, moment) for moment in MOMENTS}
+def _moments(learner: Learner) -> dict[str, Any]:
+    """The moments that the learner's optimiser keeps, each a tree like its parameters."""
+    trees = {moment: optax.tree.get(learner.opt_state, moment) for moment in MOMENTS}
     return {moment: tree for moment, tree in trees.items() if tree is not None}
 
 
-def _started(player: Player, prefix: str, arrays: Mapping[str, np.ndarray]) -> Player:
+def _started(learner: Learner, prefix: str, arrays: Mapping[str, np.ndarray]) -> Learner:
     moments = {
         moment: _filled(tree, f"{moment}/{prefix}", arrays)
-        for moment, tree in _moments(player).items()
+        for moment, tree in _moments(learner).items()
     }
     if "step" in arrays:
         moments["count"] = np.asarray(arrays["step"], np.int32)
-    opt_state = optax.tree.set(player.opt_state, **moments)
-    return Player(_filled(player.params, prefix, arrays), opt_state)
+    opt_state = optax.tree.set(learner.opt_state, **moments)
+    return Learner(_filled(learner.params, prefix, arrays), opt_state)
 
 
 def _filled(tree: Any, prefix: str, arrays: Mapping[str, np.ndarray]) -> Any:

@@ -1,120 +1,169 @@
-"""Checks a configuration before anything is allocated, and fills in what follows from the rest."""
+"""What every training run is told, whatever it trains: data, devices, optimiser, the loop."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from dsslic_jax.classes.table import ClassTable, class_table
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.models import coarse, enhancenet, segnet
-from dsslic_jax.train.devices import rematerialisation as recompute
-from dsslic_jax.train.devices.mesh import REST
+from dsslic_jax.models.settings import PRECISIONS
+from dsslic_jax.settings.fields import FieldError, Settings, group, setting
 from dsslic_jax.train.evaluation import EVALUATED
 
-CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "compression": {
-        **{f"model.{name}": known for name, known in coarse.CHOICES.items()},
-        "discriminator.norm": ("instance", "group", "none"),
-        "losses.gan": ("log", "least_squares"),
-        "losses.ssim": ("poster", "reference"),
-        "losses.features": ("poster", "reference"),
-        "losses.vgg_layers": ("poster", "reference"),
-        "train.update_order": ("alternating", "simultaneous"),
-    },
-    "segmentation": {f"model.{name}": known for name, known in segnet.CHOICES.items()},
-    "enhancement": {
-        **{f"model.{name}": known for name, known in coarse.CHOICES.items()},
-        **{f"enhancenet.{name}": known for name, known in enhancenet.CHOICES.items()},
-        "data.kind": ("coded",),
-    },
-}
-SHARED_CHOICES = {
-    "optimizer.name": ("adam", "sgd"),
-    "train.recompute": ("nothing", *recompute.POLICIES),
-}
-PRECISIONS = ("float32", "bfloat16")
-AT_LEAST_ONE = ("steps", "batch_size", "log_every", "save_every", "keep", "evaluate_pictures")
+REST = -1  # size of the mesh's data axis: all devices that the other axes leave
 
 
-def resolve(config: Any) -> Any:
-    """A locked copy of `config`, checked, with K taken from the class table where it is not set.
+@dataclass(frozen=True)
+class MeshSettings(Settings):
+    """Devices along each axis of the mesh (dsslic_jax/train/devices/sharding.py)."""
 
-    Raises ConfigError for a setting that is unknown or contradicts another.
-    """
-    config = config.copy_and_resolve_references().unlock()
-    if config.task not in CHOICES:
-        raise ConfigError(f"task must be one of {', '.join(CHOICES)}, not {config.task!r}")
-    if config.precision not in PRECISIONS:
-        raise ConfigError(
-            f"precision must be one of {', '.join(PRECISIONS)}, not {config.precision!r}"
-        )
-    for key, known in {**CHOICES[config.task], **SHARED_CHOICES}.items():
-        section, name = key.split(".")
-        if (value := config[section][name]) not in known:
-            raise ConfigError(f"{key} must be one of {', '.join(map(str, known))}, not {value!r}")
-    _check_train(config.train)
-    classes = class_table(config.data.classes)
-    _check_classes(config, classes)
-    _check_crop(config)
-    _check_mesh(config)
-    if config.task != "segmentation" and config.after.evaluate and config.data.kind != "scenes":
-        raise ConfigError(
-            "after.evaluate measures embedded scenes; measure files with `dsslic evaluate`, on "
-            "lossless pictures"
-        )
-    return config.lock()
+    data: int = setting(
+        REST, "each group of so many has pictures of its own; -1: as many as there are", at_least=-1
+    )
+    fsdp: int = setting(
+        1, "likewise, and parameters and optimiser state are divided among these", at_least=1
+    )
+    rows: int = setting(
+        1, "devices that share each picture by bands of rows: for large pictures", at_least=1
+    )
+
+    def check(self) -> None:
+        """Raises ConfigError for no devices along an axis."""
+        if self.data == 0:
+            raise FieldError("data", "must be at least 1, or -1 for as many as there are, not 0")
 
 
-def _check_train(train: Any) -> None:
-    for name in AT_LEAST_ONE:
-        if train[name] < 1:
-            raise ConfigError(f"train.{name} must be at least 1, not {train[name]}")
-    if not 0 <= train.ema_decay < 1:
-        raise ConfigError(f"train.ema_decay must be in [0, 1), not {train.ema_decay}")
-    if train.best_metric.startswith(EVALUATED) and not train.evaluate_every:
-        raise ConfigError(
-            f"train.best_metric {train.best_metric!r} is measured every train.evaluate_every steps: set that"
-        )
+@dataclass(frozen=True)
+class OptimizerSettings(Settings):
+    """The optimiser and its learning rate."""
+
+    name: str = setting("adam", "which", choices=("adam", "sgd"))
+    learning_rate: float = setting(2e-4, "at the start", above=0, origin="poster")
+    beta1: float = setting(
+        0.5, 'of the first moment; the momentum of "sgd"', at_least=0, below=1, origin="poster"
+    )
+    beta2: float = setting(0.999, "of the second moment", at_least=0, below=1, origin="poster")
+    weight_decay: float = setting(0.0, "L2 added to the gradient", at_least=0)
+    warmup_steps: int = setting(0, "over which the learning rate rises to the above", at_least=0)
+    constant_fraction: float = setting(
+        0.5,
+        "share of the steps at that rate; over the rest it falls to zero",
+        at_least=0,
+        at_most=1,
+        origin="poster",
+    )
+    decay_power: float = setting(
+        1.0, 'of the fall: 1 is linear (poster); 0.9 with constant_fraction 0 is "poly"', above=0
+    )
 
 
-def _check_classes(config: Any, classes: ClassTable) -> None:
-    if config.model.classes is None:
-        config.model.classes = classes.num_classes
-    if config.model.classes < classes.num_classes:
-        raise ConfigError(
-            f"model.classes is {config.model.classes}, but the class table {classes.name!r} has "
-            f"{classes.num_classes} ids"
-        )
-    if config.task == "enhancement":
-        config.enhancenet.classes = config.model.classes
+@dataclass(frozen=True)
+class LoopSettings(Settings):
+    """The loop: how long, and what is kept and told on the way."""
+
+    batch_size: int = setting(
+        8,
+        "global: over all devices and hosts; a multiple of mesh.data x mesh.fsdp",
+        unit="pictures",
+        at_least=1,
+    )
+    steps: int = setting(100_000, "updates of the weights", at_least=1)
+    recompute: str = setting(
+        "nothing",
+        'rematerialised in the backward pass: "norms" (a third less memory) or "features"',
+        choices=("nothing", "norms", "features"),
+        free=True,
+    )
+    update_order: str = setting(
+        "alternating",
+        'G faces the updated D (poster); "simultaneous" (reference): both from the same old weights',
+        choices=("alternating", "simultaneous"),
+    )
+    ema_decay: float = setting(
+        0.0,
+        "moving average of the trained weights and batch statistics, kept beside them; samples, evaluation and the "
+        "model take it. 0: none; 0.999 remembers about a thousand steps",
+        at_least=0,
+        below=1,
+    )
+    log_every: int = setting(
+        100,
+        "steps between reports: progress line, TensorBoard, metrics.jsonl",
+        at_least=1,
+        free=True,
+    )
+    json_log: bool = setting(
+        True, "metrics.jsonl in the work directory: one JSON line for each report", free=True
+    )
+    save_every: int = setting(1000, "steps between checkpoints", at_least=1, free=True)
+    keep: int = setting(2, "checkpoints kept: the last so many", at_least=1, free=True)
+    best_metric: str = setting(
+        "",
+        'name of a reported value, e.g. "eval/psnr_rgb_db": the checkpoint where it was best, as last reported, is '
+        "kept too, and its model is written to best/. Of a PSNR, an accuracy or an IoU more is better, of all else "
+        "less",
+        free=True,
+    )
+    sample_every: int = setting(1000, "steps between sample grids; 0: none", at_least=0, free=True)
+    evaluate_every: int = setting(
+        0,
+        "steps between measurements on data.eval_split, really coded at coding.quality (or, of SegNet, segmented); "
+        "0: none",
+        at_least=0,
+        free=True,
+    )
+    evaluate_pictures: int = setting(
+        4,
+        "how many held-back pictures, cut to data.crop in their middle",
+        at_least=1,
+        free=True,
+    )
+    start_from: str = setting(
+        "",
+        "model directory, or bundled model's name, whose weights, and state of training, to begin with",
+        free=True,
+    )
+    start_anew: str = setting(
+        "",
+        'names of layers, with commas, that begin anew in spite of it: EnhanceNet\'s "labels" from a model of other '
+        "classes",
+        free=True,
+    )
+
+    def check(self) -> None:
+        """Raises ConfigError where the best checkpoint is to be found by what is never measured."""
+        if self.best_metric.startswith(EVALUATED) and not self.evaluate_every:
+            raise ConfigError(
+                f"train.best_metric {self.best_metric!r} is measured every train.evaluate_every steps: set that"
+            )
 
 
-def _size_multiple(config: Any) -> int:
-    return {
-        "compression": lambda: config.model.alpha,
-        "segmentation": lambda: segnet.SIZE_MULTIPLE,
-        "enhancement": lambda: enhancenet.SCALE,
-    }[config.task]()
+@dataclass(frozen=True)
+class AfterSettings(Settings):
+    """What is done when training ends."""
+
+    evaluate: bool = setting(False, "measure data.eval_split", free=True)
 
 
-def _check_crop(config: Any) -> None:
-    multiple = _size_multiple(config)
-    least = 4 * multiple if config.task == "compression" else multiple
-    crop = config.data.crop
-    if crop is not None and any(side % multiple or side < least for side in crop):
-        raise ConfigError(
-            f"data.crop {tuple(crop)} must be multiples of {multiple}, at least {least}"
-        )
+@dataclass(frozen=True)
+class RunSettings(Settings):
+    """A whole configuration; what is trained adds its own groups (dsslic_jax/train/tasks)."""
 
-
-def _check_mesh(config: Any) -> None:
-    for axis, size in config.mesh.items():
-        if size < 1 and not (axis == "data" and size == REST):
-            raise ConfigError(f"mesh.{axis} must be at least 1, not {size}")
-    rows, multiple, crop = config.mesh.rows, _size_multiple(config), config.data.crop
-    if rows > 1 and (crop is None or crop[0] % (rows * multiple)):
-        height = "unset" if crop is None else f"{crop[0]} pixels high"
-        raise ConfigError(
-            f"mesh.rows {rows} cuts pictures into bands of whole {multiple}-pixel blocks: data.crop is {height}; "
-            f"make it a multiple of {rows * multiple} high"
-        )
+    task: str = setting("", "what is trained")
+    seed: int = setting(
+        0,
+        "weights, data order and augmentation all follow from it",
+        at_least=0,
+        at_most=2**32 - 1,
+    )
+    precision: str = setting(
+        "float32",
+        'arithmetic of the networks: "bfloat16" on TPU and GPU. Weights, their updates, what norms measure and losses '
+        "are float32 in either",
+        choices=PRECISIONS,
+    )
+    data: DataSettings = group(DataSettings, "the pictures")
+    mesh: MeshSettings = group(MeshSettings, "the devices", free=True)
+    optimizer: OptimizerSettings = group(OptimizerSettings, "the optimiser")
+    train: LoopSettings = group(LoopSettings, "the loop")
+    after: AfterSettings = group(AfterSettings, "when training ends", free=True)

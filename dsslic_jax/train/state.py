@@ -1,8 +1,8 @@
-"""Training state: one tree that is restored whole, of two players or of one network by itself."""
+"""Training state: one tree that is restored whole, of two learners or of one network by itself, and its average."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,152 +10,148 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from dsslic_jax.errors import ConfigError
-from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.models.discriminator import MultiScaleDiscriminator
-from dsslic_jax.models.layers import init_params
+from dsslic_jax.train.optimizer import make_optimizer
+from dsslic_jax.train.settings import RunSettings
 
 Params = Any
+Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
-class Player(struct.PyTreeNode):
-    """One side of the game: its parameters and its optimiser's state."""
+class Learner(struct.PyTreeNode):
+    """One side of the game, or the only one: its parameters and its optimiser's state."""
 
     params: Params
     opt_state: optax.OptState
 
-    def updated(self, gradients: Params, optimizer: optax.GradientTransformation) -> Player:
-        """This player one optimiser step further."""
+    def updated(self, gradients: Params, optimizer: optax.GradientTransformation) -> Learner:
+        """This learner one optimiser step further."""
         updates, opt_state = optimizer.update(gradients, self.opt_state, self.params)
-        return Player(optax.apply_updates(self.params, updates), opt_state)
+        return Learner(optax.apply_updates(self.params, updates), opt_state)
 
 
-class TrainState(struct.PyTreeNode):
-    """Everything a step needs.
+def new_learner(run: RunSettings, params: Params) -> Learner:
+    """A learner before its first step, on the host."""
+    return Learner(params, jax.device_get(make_optimizer(run).init(params)))
 
-    `batch_stats` are the generator's running statistics, {} where its norm keeps none. `average` follows the
-    generator's variables (train.ema_decay), or is None. `frozen` holds weights that are never updated nor saved
-    (VGG19), or None.
+
+class State(struct.PyTreeNode):
+    """What the loop, checkpoints and model directories ask of a training state.
+
+    Attributes:
+      step: updates done.
+      batch_stats: running statistics of the part that is trained, {} where its norm keeps none.
+      average: a moving average of `variables` (train.ema_decay), or None.
+      frozen: weights that are never updated nor saved (VGG19), or None.
     """
 
     step: jax.Array
-    generator: Player
     batch_stats: Any
-    discriminator: Player
-    average: Any = None
-    frozen: Params = None
+    average: Any = struct.field(default=None, kw_only=True)
+    frozen: Params = struct.field(default=None, kw_only=True)
+
+    @property
+    def learners(self) -> dict[str, Learner]:
+        """Who learns, by what the names of its parameters begin with beside a model; the first is the model itself."""
+        raise NotImplementedError
+
+    @property
+    def statistics_prefix(self) -> str:
+        """What the names of the running statistics begin with."""
+        raise NotImplementedError
+
+    def with_learners(self, learners: Mapping[str, Learner]) -> Any:
+        """This state with others in the place of `learners`, of the same prefixes."""
+        raise NotImplementedError
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `CoarseModel.apply` takes."""
-        return {"params": self.generator.params, "batch_stats": self.batch_stats}
+        """What `apply` of the part that is trained takes."""
+        model, *_ = self.learners.values()
+        return {"params": model.params, "batch_stats": self.batch_stats}
 
 
-class NetworkState(struct.PyTreeNode):
-    """What the step of one network by itself needs: `average` and `frozen` as in `TrainState`.
+class TrainState(State):
+    """A generator against a discriminator."""
 
-    `network` is what the names of its weights begin with in a model: "segnet" or "enhancenet".
-    """
+    generator: Learner
+    discriminator: Learner
 
-    step: jax.Array
+    @property
+    def learners(self) -> dict[str, Learner]:
+        """See `State`."""
+        return {"": self.generator, "discriminator/": self.discriminator}
+
+    @property
+    def statistics_prefix(self) -> str:
+        """See `State`."""
+        return ""
+
+    def with_learners(self, learners: Mapping[str, Learner]) -> TrainState:
+        """See `State`."""
+        return self.replace(generator=learners[""], discriminator=learners["discriminator/"])
+
+
+class NetworkState(State):
+    """One network by itself; `network` is what the names of its weights begin with in a model."""
+
     params: Params
-    batch_stats: Any
     opt_state: optax.OptState
-    average: Any = None
-    frozen: Params = None
-    network: str = struct.field(pytree_node=False, default="")
+    network: str = struct.field(pytree_node=False)
 
     @property
-    def variables(self) -> dict[str, Any]:
-        """What the network's `apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
+    def learners(self) -> dict[str, Learner]:
+        """See `State`."""
+        return {f"{self.network}/params/": Learner(self.params, self.opt_state)}
+
+    @property
+    def statistics_prefix(self) -> str:
+        """See `State`."""
+        return f"{self.network}/batch_stats/"
+
+    def with_learners(self, learners: Mapping[str, Learner]) -> NetworkState:
+        """See `State`."""
+        (learner,) = learners.values()
+        return self.replace(params=learner.params, opt_state=learner.opt_state)
 
     def updated(self, gradients: Params, optimizer: optax.GradientTransformation) -> NetworkState:
         """This state one step further, its statistics left as they are."""
-        player = Player(self.params, self.opt_state).updated(gradients, optimizer)
-        return self.replace(step=self.step + 1, params=player.params, opt_state=player.opt_state)
+        learners = {k: own.updated(gradients, optimizer) for k, own in self.learners.items()}
+        return self.with_learners(learners).replace(step=self.step + 1)
 
 
-def learning_rate(config: Any) -> optax.Schedule:
-    """Constant for `optimizer.constant_fraction` of the steps, then linear to zero (or polynomial).
-
-    Over the first `optimizer.warmup_steps` it rises to that. Counts from 0, so the very last step still moves.
-    """
-    optimizer, steps = config.optimizer, config.train.steps
-    constant = round(optimizer.constant_fraction * steps)
-    falling = optax.polynomial_schedule(
-        init_value=optimizer.learning_rate,
-        end_value=0.0,
-        power=optimizer.decay_power,
-        transition_steps=max(steps - constant, 1),
-        transition_begin=constant,
-    )
-    warmup = optimizer.warmup_steps
-    if not warmup:
-        return falling
-    return lambda count: falling(count) * jnp.minimum((count + 1) / warmup, 1.0)
-
-
-def make_optimizer(config: Any) -> optax.GradientTransformation:
-    """Adam (poster: 2e-4, betas 0.5 and 0.999) or SGD with momentum, under `learning_rate`."""
-    settings = config.optimizer
-    rate = learning_rate(config)
-    if settings.name == "adam":
-        update = optax.adam(rate, b1=settings.beta1, b2=settings.beta2)
-    elif settings.name == "sgd":
-        update = optax.sgd(rate, momentum=settings.beta1)
-    else:
-        raise ConfigError(f'optimizer.name must be "adam" or "sgd", not {settings.name!r}')
-    decay = settings.weight_decay
-    return optax.chain(optax.add_decayed_weights(decay), update) if decay else update
-
-
-def discriminator_model(config: Any) -> MultiScaleDiscriminator:
-    """The discriminator that `config.discriminator` describes."""
-    settings = config.discriminator
-    return MultiScaleDiscriminator(
-        width=settings.width,
-        layers=settings.layers,
-        scales=settings.scales,
-        norm=settings.norm,
-        dtype=jnp.dtype(config.precision),
-    )
-
-
-def init_state(
-    config: Any, frozen: Params = None, draw: Callable[..., Any] = init_params
-) -> TrainState:
-    """A fresh state on the host, as NumPy arrays; the same for every device and process.
-
-    `draw` makes the variables as `init_params` does.
-    """
-    generator, discriminator = build_coarse_model(config.model), discriminator_model(config)
-    size = generator.min_size
-    picture = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    labels = jax.ShapeDtypeStruct((1, size, size), jnp.int32)
-    channels = config.model.classes + (6 if config.discriminator.sees_compact else 3)
-    seen = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
-    optimizer = make_optimizer(config)
-
-    def player(params: Params) -> Player:
-        return Player(params, jax.device_get(optimizer.init(params)))
-
-    variables = draw(generator, config.seed, labels, picture)
-    return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        generator=player(variables["params"]),
-        batch_stats=variables.get("batch_stats", {}),
-        discriminator=player(draw(discriminator, config.seed + 1, seen)["params"]),
-        frozen=frozen,
-    )
-
-
-def init_network_state(config: Any, network: str, variables: Any) -> NetworkState:
+def new_network_state(run: RunSettings, network: str, variables: Any) -> NetworkState:
     """The state of a network with these variables before its first step, on the host."""
+    learner = new_learner(run, variables["params"])
     return NetworkState(
         step=jnp.zeros((), jnp.int32),
-        params=variables["params"],
         batch_stats=variables.get("batch_stats", {}),
-        opt_state=jax.device_get(make_optimizer(config).init(variables["params"])),
+        params=learner.params,
+        opt_state=learner.opt_state,
         network=network,
     )
+
+
+def begin_average(state: Any) -> Any:
+    """`state` with an average, which begins at its weights: at a copy, since a step gives its state's memory away."""
+    return state.replace(average=jax.tree.map(lambda leaf: leaf.copy(), state.variables))
+
+
+def exported_variables(state: Any) -> Any:
+    """The variables to keep of a state: their average where there is one."""
+    return state.variables if state.average is None else state.average
+
+
+def with_average(step: Step, decay: float) -> Step:
+    """`step` that also moves the state's average: average ← d average + (1 - d) new weights.
+
+    d is `decay`, but at most (1 + n) / (10 + n) after n steps, so that the random start is soon forgotten.
+    """
+
+    def averaging_step(state: Any, batch: Any) -> tuple[Any, Any]:
+        new, metrics = step(state, batch)
+        steps = new.step.astype(jnp.float32)
+        rate = 1.0 - jnp.minimum(decay, (1.0 + steps) / (10.0 + steps))
+        average = optax.incremental_update(new.variables, state.average, rate)
+        return new.replace(average=average), metrics
+
+    return averaging_step

@@ -11,7 +11,7 @@ from PIL import Image
 import dsslic_jax
 from dsslic_jax import api
 from dsslic_jax.batch.folders import decode_folder
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError

@@ -15,7 +15,7 @@ from PIL import Image
 from dsslic_jax.batch import folders as batch
 from dsslic_jax.batch import jobs
 from dsslic_jax.batch.folders import encode_folder
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DataError, ModelError

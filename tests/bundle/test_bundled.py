@@ -15,6 +15,7 @@ from dsslic_jax import cli, pillow_plugin
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.bundle import known as known_models
 from dsslic_jax.models.enhancenet import build_enhancenet
+from dsslic_jax.models.parts import COARSE, ENHANCENET
 from tests.codec.pictures import psnr_db, smooth_picture
 
 NAMES = ("natural", "natural_poster", "street", "street_poster")
@@ -40,7 +41,7 @@ def test_a_bundled_model_names_its_data_and_terms_and_is_in_half_precision(name:
     trained = [part for part in model.parts if part != "coarse" or name.endswith("_poster")]
     assert trained == (["coarse", "segnet"] if "poster" in name else ["segnet", "enhancenet"])
     for part in trained:
-        told = model.provenance[part]
+        told = model.parts[part].provenance
         assert told["trained_on"] and told["terms"] and told["steps"] > 0
     for array in model.weights.values():
         np.testing.assert_array_equal(array, array.astype(np.float16))
@@ -48,12 +49,11 @@ def test_a_bundled_model_names_its_data_and_terms_and_is_in_half_precision(name:
 
 def test_the_decoder_of_the_best_profile_is_cheap() -> None:
     model = bundle.load(known_models.default_model())
-    assert model.enhancenet is not None and model.model is not None
-    assert model.model["finenet_width"] == 0
+    assert model.settings(COARSE).finenet_width == 0
     side = 64
 
     def run(variables: object, labels: jax.Array, picture: jax.Array) -> jax.Array:
-        network = build_enhancenet(model.enhancenet or {})
+        network = build_enhancenet(model.settings(ENHANCENET))
         made: jax.Array = network.apply(variables, labels, picture, jnp.ones(1))
         return made
 
@@ -61,7 +61,7 @@ def test_the_decoder_of_the_best_profile_is_cheap() -> None:
         jax.ShapeDtypeStruct((1, side, side), jnp.int32),
         jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32),
     )
-    program = jax.jit(run).lower(model.tree("enhancenet"), *shapes)
+    program = jax.jit(run).lower(model.variables(ENHANCENET), *shapes)
     counted = program.cost_analysis()
     assert counted is not None
     macs_per_pixel = counted["flops"] / 2 / side**2

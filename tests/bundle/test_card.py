@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from dsslic_jax.bundle.card import model_card
-from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.bundle.measured import entry
-from tests.model_fixture import segnet_part
+from dsslic_jax.bundle.model import Bundle
+from tests.model_fixture import changed, segnet_part
 
 
 def front_matter(card: str) -> dict[str, Any]:
@@ -21,7 +21,10 @@ def front_matter(card: str) -> dict[str, Any]:
 
 
 def licensed(bundle: Bundle, **licences: Any) -> Bundle:
-    return replace(bundle, provenance={part: {"licence": told} for part, told in licences.items()})
+    for part in bundle.parts:
+        told = {"licence": licences[part]} if part in licences else {}
+        bundle = changed(bundle, part, provenance=told)
+    return bundle
 
 
 def test_the_front_matter_says_what_the_hub_sorts_by(tiny_bundle: Bundle) -> None:
@@ -58,8 +61,9 @@ def test_the_text_tells_classes_training_data_and_figures(tiny_bundle: Bundle) -
         {"codec": "jpeg", "layer": "all", "bits_per_pixel": 0.5, "psnr_rgb_db": 29.987},
     ]
     metrics = {"coarse": [entry("two scenes", "by eye", rows)]}
-    provenance = {"coarse": {"trained_on": "a few streets", "terms": "CC BY-NC 4.0"}}
-    card = model_card(replace(tiny_bundle, metrics=metrics, provenance=provenance), "tiny")
+    provenance = {"trained_on": "a few streets", "terms": "CC BY-NC 4.0"}
+    told = changed(tiny_bundle, "coarse", provenance=provenance)
+    card = model_card(replace(told, metrics=metrics), "tiny")
     assert "\n# tiny\n" in card
     assert "; 3 Road; " in card and f"; 11 {tiny_bundle.classes.names[11]} (void)\n" in card
     assert "| trained on | a few streets |" in card and "| terms | CC BY-NC 4.0 |" in card
@@ -82,8 +86,7 @@ def test_descriptions_from_outside_are_shown_and_not_obeyed(tiny_bundle: Bundle)
     hostile = "streets |\n---\n# <script>x</script> [here](javascript:x) `quoted` *b*\x1b[2J"
     rows = [{hostile: hostile}]
     made = replace(
-        tiny_bundle,
-        provenance={hostile: {hostile: hostile}},
+        changed(tiny_bundle, "segnet", provenance={hostile: hostile}),
         metrics={hostile: [entry(hostile, hostile, rows)]},
     )
     card = model_card(made, hostile)

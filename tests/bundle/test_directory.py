@@ -12,11 +12,21 @@ import numpy as np
 import pytest
 
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.bundle.joining import halved, join
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.errors import DsslicError, ModelError
-from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
+from dsslic_jax.models.parts import COARSE, SEGNET
+from tests.convert.models import enhancenet_settings
+from tests.convert.models import make_bundle as make_models
+from tests.model_fixture import (
+    changed,
+    coarse_part,
+    make_bundle,
+    segnet_part,
+    with_weight,
+    without_weights,
+)
 
 
 def same_weights(one: Bundle, other: Bundle) -> bool:
@@ -34,7 +44,7 @@ def test_a_model_is_loaded_as_it_was_saved(
     bundles.save(bundle, tmp_path / "a" / "model")
     loaded = bundles.load(tmp_path / "a" / "model")
     assert same_weights(bundle, loaded)
-    assert replace(loaded, weights={}) == replace(bundle, weights={})
+    assert without_weights(loaded) == without_weights(bundle)
     assert sorted(path.name for path in (tmp_path / "a" / "model").iterdir()) == [
         "model.json",
         "weights.safetensors",
@@ -42,18 +52,18 @@ def test_a_model_is_loaded_as_it_was_saved(
 
 
 def test_parameters_nest_by_name(tiny_bundle: Bundle) -> None:
-    tree = tiny_bundle.tree("finenet")
+    tree = tiny_bundle.variables(COARSE)["params"]["finenet"]
     kernel = tiny_bundle.weights["finenet/block_0/conv_1/kernel"]
     assert tree["block_0"]["conv_1"]["kernel"] is kernel
-    assert bundles.flatten(tree, "finenet").keys() == {
-        n for n in tiny_bundle.weights if n.startswith("finenet/")
-    }
+    for kind in (COARSE, SEGNET):
+        named = kind.named(tiny_bundle.variables(kind))
+        assert named == dict(tiny_bundle.part(kind).arrays)
 
 
 def test_statistics_are_told_from_parameters_by_their_leaf_name(tiny_bundle: Bundle) -> None:
-    assert tiny_bundle.coarse_variables().keys() == {"params"}
+    assert tiny_bundle.variables(COARSE).keys() == {"params"}
     bundle = make_bundle(norm="batch")
-    variables = bundle.coarse_variables()
+    variables = bundle.variables(COARSE)
     assert {k: set(tree) for k, tree in variables.items()} == {
         "params": {"compnet", "finenet"},
         "batch_stats": {"compnet", "finenet"},
@@ -61,8 +71,7 @@ def test_statistics_are_told_from_parameters_by_their_leaf_name(tiny_bundle: Bun
     stats, params = (variables[k]["finenet"]["stem_norm"] for k in ("batch_stats", "params"))
     assert {leaf for module in stats.values() for leaf in module} == {"mean", "var"}
     assert {leaf for module in params.values() for leaf in module} == {"scale", "bias"}
-    arrays = [a for tree in variables.values() for n in tree for a in bundles.flatten(tree[n], n)]
-    assert sorted(arrays) == sorted(n for n in bundle.weights if not n.startswith("segnet/"))
+    assert COARSE.named(variables).keys() == bundle.part(COARSE).arrays.keys()
 
 
 def test_the_fingerprint_changes_with_finenet_s_statistics_only() -> None:
@@ -101,21 +110,21 @@ def test_the_fingerprint_changes_with_one_weight_of_an_array(tiny_bundle: Bundle
 def test_the_fingerprint_changes_with_what_a_decoder_computes(
     change: dict[str, object], tiny_bundle: Bundle
 ) -> None:
-    changed = replace(tiny_bundle, model={**tiny_bundle.model, **change})
-    assert changed.fingerprint != tiny_bundle.fingerprint
+    other = changed(tiny_bundle, "coarse", settings=change)
+    assert other.fingerprint != tiny_bundle.fingerprint
 
 
 def test_the_fingerprint_does_not_follow_what_only_encoders_use(tiny_bundle: Bundle) -> None:
     for name in ("compnet/head/kernel", "segnet/params/logits/bias"):
         assert with_weight(tiny_bundle, name, 1.0).fingerprint == tiny_bundle.fingerprint
     assert coarse_part(tiny_bundle).fingerprint == tiny_bundle.fingerprint
-    wider = {**tiny_bundle.model, "compnet_width": 5, "round_compact": False, "dtype": "bfloat16"}
-    assert replace(tiny_bundle, model=wider).fingerprint == tiny_bundle.fingerprint
-    assert replace(tiny_bundle, coding={}, provenance={}).fingerprint == tiny_bundle.fingerprint
+    wider = {"compnet_width": 5, "round_compact": False, "dtype": "bfloat16"}
+    other = changed(tiny_bundle, "coarse", settings=wider, provenance={})
+    assert replace(other, coding={}).fingerprint == tiny_bundle.fingerprint
 
 
 def test_a_segnet_alone_has_no_fingerprint(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ModelError, match="SegNet only"):
+    with pytest.raises(ModelError, match="has no CompNet and FineNet, it holds SegNet"):
         _ = segnet_part(tiny_bundle).fingerprint
 
 
@@ -162,13 +171,13 @@ def edit(directory: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d["model"].update(alpha=16), "not as it was written"),
         (lambda d: d["model"].update(upsampling="bilinear_corners"), "not as it was written"),
         (lambda d: d.update(fingerprint="0" * 16), "not as it was written"),
-        (lambda d: d["model"].pop("norm"), "damaged"),
-        (lambda d: d["model"].pop("colour"), "damaged"),
+        (lambda d: d["model"].pop("finenet_width"), "not as it was written"),
+        (lambda d: d["model"].update(norm="layer"), r"model\.norm must be one of"),
+        (lambda d: d["model"].update(colours="rgb"), r"unknown setting model\.colours"),
         (lambda d: d.pop("fingerprint"), "damaged"),
         (lambda d: d.pop("weights_sha256"), "damaged"),
         (lambda d: d.update(format=1), "model format 1, this program reads 2"),
-        (lambda d: d.update(classes="flowers"), "unknown class table 'flowers'"),
-        (lambda d: d.update(classes="somewhere/flowers.json"), "unknown class table"),
+        (lambda d: d.update(classes="camvid"), "a class table is"),
         (lambda d: d["classes"].update(table_id=99), "unknown class table 'camvid'"),
         (lambda d: d["classes"].update(table_id=4), "not the one that this program has"),
         (lambda d: d["classes"]["classes"].reverse(), "not the one that this program has"),
@@ -187,14 +196,16 @@ def test_a_tampered_description_is_refused(
         bundles.load(directory)
 
 
-def test_older_descriptions_are_read(directory: Path, tiny_bundle: Bundle) -> None:
+def test_descriptions_from_before_a_setting_was_there_are_read(
+    directory: Path, tiny_bundle: Bundle
+) -> None:
     def as_before(description: dict) -> None:
-        del description["metrics"], description["fingerprint_with_segnet"]
-        description["classes"] = "camvid"
+        del description["segnet"]["auxiliary_width"], description["segnet"]["input"]
+        del description["model"]["finenet_downs"], description["enhancenet"]
 
     edit(directory, as_before)
     loaded = bundles.load(directory)
-    assert replace(loaded, weights={}) == replace(tiny_bundle, weights={})
+    assert without_weights(loaded) == without_weights(tiny_bundle)
     assert loaded.fingerprints == tiny_bundle.fingerprints
 
 
@@ -220,9 +231,17 @@ def test_what_was_measured_is_kept_and_joined_as_far_as_it_still_holds(
     bundles.save(replace(tiny_bundle, metrics=metrics), tmp_path)
     loaded = bundles.load(tmp_path)
     assert loaded.metrics == metrics and loaded.fingerprint == tiny_bundle.fingerprint
-    other = replace(segnet_part(make_bundle(seed=1)), metrics={"segnet": MEASURED})
-    assert join(loaded, other).metrics == {"coarse": MEASURED, "segnet": MEASURED}
-    assert join(coarse_part(tiny_bundle), other).metrics == {"segnet": MEASURED}
+    givers = {"segnet": replace(segnet_part(make_bundle(seed=1)), metrics={"segnet": MEASURED})}
+    assert join(loaded, givers).metrics == {"coarse": MEASURED, "segnet": MEASURED}
+    assert join(coarse_part(tiny_bundle), givers).metrics == {"segnet": MEASURED}
+
+
+def test_what_was_measured_does_not_hold_of_a_model_that_decodes_otherwise(
+    tiny_bundle: Bundle,
+) -> None:
+    measured = replace(tiny_bundle, metrics={"coarse": MEASURED, "segnet": MEASURED})
+    enhancenet = make_models(enhancenet=enhancenet_settings())
+    assert join(measured, {"enhancenet": enhancenet}).metrics == {"segnet": MEASURED}
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])
@@ -258,32 +277,30 @@ def test_weights_that_are_no_safetensors_are_refused(directory: Path) -> None:
 def test_joining_takes_coarse_weights_of_the_first_and_segnet_of_the_second(
     tiny_bundle: Bundle,
 ) -> None:
-    other = make_bundle(seed=1)
-    other = replace(other, provenance={"segnet": {"trained_on": "other"}})
-    older = {**tiny_bundle.weights, "segnet/params/older_layer/kernel": np.ones(3, np.float32)}
-    for coarse in (replace(tiny_bundle, weights=older), coarse_part(tiny_bundle)):
-        joined = join(coarse, other)
+    other = changed(make_bundle(seed=1), "segnet", provenance={"trained_on": "other"})
+    more = {"segnet/params/older_layer/kernel": np.ones(3, np.float32)}
+    older = changed(tiny_bundle, "segnet", arrays={**tiny_bundle.parts["segnet"].arrays, **more})
+    for model in (older, coarse_part(tiny_bundle)):
+        joined = join(model, {"segnet": other})
         assert joined.fingerprint == tiny_bundle.fingerprint
-        assert (joined.model, joined.segnet) == (tiny_bundle.model, other.segnet)
         assert joined.coding == tiny_bundle.coding
-        assert joined.provenance == {
-            "coarse": tiny_bundle.provenance["coarse"],
-            "segnet": {"trained_on": "other"},
-        }
-        assert same_weights(coarse_part(joined), coarse_part(tiny_bundle))
-        assert same_weights(segnet_part(joined), segnet_part(other))
+        assert [*joined.parts] == ["coarse", "segnet"]
+        assert joined.parts["coarse"] == tiny_bundle.parts["coarse"]
+        assert joined.parts["segnet"] == other.parts["segnet"]
 
 
 def test_joining_parts_that_do_not_fit_is_refused(tiny_bundle: Bundle) -> None:
     elsewhere = replace(segnet_part(tiny_bundle), classes=class_table("msrc"))
     with pytest.raises(ModelError, match="label differently: camvid and msrc"):
-        join(coarse_part(tiny_bundle), elsewhere)
-    with pytest.raises(ModelError, match="does not hold"):
-        join(segnet_part(tiny_bundle), tiny_bundle)
-    with pytest.raises(ModelError, match="holds no segnet"):
-        join(tiny_bundle, coarse_part(tiny_bundle))
-    with pytest.raises(ModelError, match="holds no enhancenet"):
-        join(tiny_bundle, enhancenet=tiny_bundle)
+        join(coarse_part(tiny_bundle), {"segnet": elsewhere})
+    with pytest.raises(ModelError, match="has no CompNet and FineNet"):
+        join(segnet_part(tiny_bundle), {"segnet": tiny_bundle})
+    with pytest.raises(ModelError, match="has no SegNet"):
+        join(tiny_bundle, {"segnet": coarse_part(tiny_bundle)})
+    with pytest.raises(ModelError, match="has no EnhanceNet"):
+        join(tiny_bundle, {"enhancenet": tiny_bundle})
+    with pytest.raises(ModelError, match="unknown part 'other'; known: coarse, segnet"):
+        join(tiny_bundle, {"other": tiny_bundle})
 
 
 def test_weights_of_half_precision_are_stored_so_and_read_back_as_they_were(

@@ -21,7 +21,7 @@ from dsslic_jax import cli
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import hub
 from dsslic_jax.bundle import known as known_models
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 
 REPOSITORY = "someone/tiny"
 ARRAYS = ["model.json", "weights.safetensors"]
@@ -224,4 +224,4 @@ def test_without_its_package_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for arguments in (("push", tiny_model, REPOSITORY), ("pull", REPOSITORY, tmp_path / "model")):
-        assert "pip install 'dsslic_jax[hub]'" in refusal(capsys, *arguments)
+        assert "pip install 'huggingface_hub" in refusal(capsys, *arguments)

@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from configs import default
 from dsslic_jax import api, cli
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import known as known_models
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.bundle.verifying import verify
-from dsslic_jax.classes.table import class_table
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks.registry import make_task
 from tests.codec.pictures import smooth_picture
-from tests.model_fixture import segnet_part
+from tests.convert import models
+from tests.model_fixture import changed, segnet_part
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +69,7 @@ def test_no_models_and_damaged_ones_are_said_so(
 ) -> None:
     (bundled / "model.json").write_text('{"classes": "camvid"}')
     assert run() == 0
-    assert "damaged model.json (KeyError('model'))" in capsys.readouterr().out
+    assert "damaged model.json (KeyError('provenance'))" in capsys.readouterr().out
     shutil.rmtree(bundled)
     assert run() == 0
     assert capsys.readouterr().out.startswith("no models")
@@ -138,14 +134,14 @@ def weighted(name: str, array: np.ndarray | None) -> Damage:
     """Replaces an array, or leaves it out, with a description that names the new file."""
 
     def damage(directory: Path, bundle: Bundle) -> None:
-        weights = {n: w for n, w in bundle.weights.items() if n != name}
-        weights |= {} if array is None else {name: array}
-        bundles.save(replace(bundle, weights=weights), directory)
+        part = "segnet" if name.startswith("segnet/") else "coarse"
+        arrays = {n: w for n, w in bundle.parts[part].arrays.items() if n != name}
+        arrays |= {} if array is None else {name: array}
+        bundles.save(changed(bundle, part, arrays=arrays), directory)
 
     return damage
 
 
-UNTOLD = {"fingerprint_with_segnet": None}  # as older models are
 BIAS = "segnet/params/logits/bias"  # of twelve classes
 
 
@@ -155,17 +151,21 @@ BIAS = "segnet/params/logits/bias"  # of twelve classes
         (lambda d, b: (d / "weights.safetensors").unlink(), "no weights.safetensors in it"),
         (lambda d, b: (d / "weights.safetensors").write_bytes(b"no"), "not the one model.json"),
         (lambda d, b: (d / "training.safetensors").write_bytes(b"no"), "cannot be read"),
+        (described(fingerprint_with_segnet=None), "not as it was written (fingerprint)"),
         (described(fingerprint_with_segnet="0" * 16), "not as it was written (fingerprint)"),
         (described(model__compnet_width=5), "misshapen: compnet/"),
-        (described(model__compnet_width=10**9), "compnet_width of coarse is 1000000000, not a"),
-        (described(segnet__width="8", **UNTOLD), "width of segnet is '8', not a number"),
-        (described(segnet__classes=True, **UNTOLD), "classes of segnet is True, not a number"),
         (
-            described(segnet__classes=11, **UNTOLD),
+            described(model__compnet_width=10**9),
+            "model.compnet_width must be at least 1 and at most 16384, not 1000000000",
+        ),
+        (described(segnet__width="8"), "segnet.width must be int, not '8'"),
+        (described(segnet__classes=True), "segnet.classes must be int, not True"),
+        (
+            described(segnet__classes=11),
             "segnet is for 11 classes, the table 'camvid' has 12",
         ),
-        (described(segnet__backbone="huge", **UNTOLD), "backbone must be one of"),
-        (described(segnet={"classes": 12}, **UNTOLD), "settings of no network (KeyError("),
+        (described(segnet__backbone="huge"), "backbone must be one of"),
+        (described(segnet={"classes": 12}), "missing: segnet/batch_stats/stage_0_block_0/conv_1"),
         (weighted(BIAS, None), f"missing: {BIAS}"),
         (weighted(BIAS, np.zeros(11, np.float32)), f"misshapen: {BIAS} [11], not [12]"),
         (weighted(BIAS, np.zeros(12, np.float64)), f"not float32: {BIAS}"),
@@ -199,11 +199,12 @@ def test_every_model_that_comes_with_the_package_is_sound(monkeypatch: pytest.Mo
 
 
 def test_a_model_of_the_best_profile_is_sound(capsys: pytest.CaptureFixture[str]) -> None:
-    config = resolve(default.tiny(default.enhancement()))
-    task = make_task(config, class_table(config.data.classes))
-    bundles.save(task.bundle(task.state), Path("model"))
+    coarse = models.coarse_settings(compact="mean", finenet_width=0)
+    model = models.make_bundle(coarse, enhancenet=models.enhancenet_settings())
+    bundles.save(model, Path("model"))
     assert run("verify", "model") == 0
-    damaged = {n: w for n, w in task.bundle(task.state).weights.items() if "head" not in n}
-    bundles.save(replace(task.bundle(task.state), weights=damaged), Path("model"))
+    arrays = model.parts["enhancenet"].arrays
+    damaged = {n: w for n, w in arrays.items() if "head" not in n}
+    bundles.save(changed(model, "enhancenet", arrays=damaged), Path("model"))
     assert run("verify", "model") == 1
     assert "enhancenet/params/head/kernel" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from tests.cli.commands import LABELS, PICTURE
 

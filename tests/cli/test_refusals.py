@@ -11,8 +11,7 @@ from PIL import Image
 from dsslic_jax import cli
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import known as known_models
-from dsslic_jax.bundle.directory import Bundle
-from dsslic_jax.system import files
+from dsslic_jax.bundle.model import Bundle
 from tests.cli.commands import LABELS, refusal
 from tests.model_fixture import coarse_part, make_bundle, segnet_part
 
@@ -30,11 +29,14 @@ def test_what_is_missing_or_unfit_is_told_in_one_line(
         (("encode", "none.png", "out.dsslic", *model), "none.png"),
         (("encode", "no.dsslic/x", "out.dsslic", *model), "no.dsslic/x"),
         ((*encode, "--model", "nowhere"), "nowhere is not a model directory: no model.json in it"),
-        ((*encode, "--model", "segnet"), "holds no coarse model"),
+        ((*encode, "--model", "segnet"), "has no CompNet and FineNet, it holds SegNet"),
         ((*encode, *model, "--labels", "none.png"), "none.png"),
         ((*encode, *model, "--labels", "picture.png"), "single-channel"),
         ((*encode, *model, "--labels", "unknown_ids.png"), "unknown_ids.png: label id 12"),
-        ((*encode, *model, "--quality", 101), "quality is 0 to 100, not 101"),
+        (
+            (*encode, *model, "--quality", 101),
+            "--quality must be at least 0 and at most 100, not 101",
+        ),
         ((*encode, *model, "--program", "flif"), "--program flif: write flif=PATH"),
         ((*encode, *model, "--program", "gcc=/bin/cc"), "--program gcc=/bin/cc: write flif=PATH"),
         (("encode", "picture.png", "folder", *model), "folder: Is a directory"),
@@ -86,11 +88,11 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 ) -> None:
     Path("a.dsslic").write_bytes(stream)
 
-    def disk_full(temporary: Path, path: Path, data: bytes) -> bool:
+    def disk_full(temporary: Path, data: bytes) -> None:
         temporary.touch()
         raise OSError(28, "No space left on device")  # as write(2) reports it: no file's name
 
-    monkeypatch.setattr(files, "_write_nameless", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     said = refusal(capsys, "decode", "a.dsslic", "a.png", "--upto", "s")
     assert said == "No space left on device"
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.stream import container
@@ -177,7 +177,7 @@ def test_join_adds_a_segnet(
     for name in ("model.json", "weights.safetensors"):
         assert Path("joined", name).read_bytes() == (tiny_model / name).read_bytes()
     said = refusal(capsys, "join", "again", "--model", "segnet", "--segnet", "coarse")
-    assert "does not hold" in said
+    assert "has no CompNet and FineNet, it holds SegNet" in said
 
 
 def test_streams_of_external_programs_decode_alike_with_and_without_them(

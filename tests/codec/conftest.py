@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from tests.model_fixture import coarse_part
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec import choosing
-from dsslic_jax.codec.choosing import cost, gain_choices, label_choices
+from dsslic_jax.codec.choosing import gain_choices, label_choices
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.codec.coders.bpg.coder import BpgCoder
 from dsslic_jax.codec.settings import CodingSettings
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.metrics import mean_squared_error
 from tests.codec.pictures import psnr_db, smooth_picture
 from tests.codec.streams import encode, label_map
+
+cost = partial(choosing.cost, error_power=BpgCoder.error_power)
 
 
 def test_an_e_fold_of_bytes_is_worth_4_93_decibels() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec, Decoded
 from dsslic_jax.codec.layers.labels import decode_labels
@@ -145,7 +145,7 @@ def test_without_labels_or_segnet_the_ways_out_are_named(decoder: Codec) -> None
 
 
 def test_a_directory_with_segnet_alone_is_refused(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ModelError, match="no coarse model"):
+    with pytest.raises(ModelError, match="has no CompNet and FineNet"):
         Codec(segnet_part(tiny_bundle))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import UNREGISTERED, class_table
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.label_scale import coarse_labels, repeated
@@ -97,7 +97,7 @@ def test_labels_made_at_the_decoder_are_segnets_of_the_upsampled_compact_image(
     np.testing.assert_array_equal(
         decoded.coarse, other._predictor.predict(decoded.labels, decoded.compact)
     )
-    with pytest.raises(ModelError, match="with a SegNet"):
+    with pytest.raises(ModelError, match="has no SegNet"):
         decoder.decode(data)
     changed = with_weight(tiny_bundle, "segnet/params/logits/bias", 1.0)
     with pytest.raises(StreamError, match="was made with model"):

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
+from dsslic_jax.codec.coders.coder import Context
 from dsslic_jax.codec.layers import residual
 from dsslic_jax.codec.layers.labels import decode_labels
 from dsslic_jax.codec.layers.residual import ResidualSettings
 from dsslic_jax.codec.stream import container
 from tests.codec.pictures import smooth_picture
+from tests.codec.residuals import bpg
 from tests.model_fixture import make_bundle
 
 FOLDER = Path(__file__).parent / "golden"
@@ -74,7 +75,7 @@ def test_the_default_residual_layer_still_opens_as_it_did() -> None:
     picture, coarse = smooth_picture(*SIZE), kept("poster", "coarse").astype(np.uint8)
     how = ResidualSettings(quality=50.0)
     span = residual.span(picture, coarse)
-    new = residual.encode(picture, coarse, None, how, EmbeddedBpg(), span)
+    new = residual.encode(picture, coarse, Context(), how, bpg(), span)
     assert new[:5] == old[:5]  # mapping without a flag, low, high
 
 

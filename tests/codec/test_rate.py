@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from dsslic_jax.codec.rate import meet
@@ -53,29 +54,30 @@ def test_a_target_between_two_steps_names_the_nearest() -> None:
     [[60.0], [40.0, 60.0], [50.0, 70.0, 90.0], [15.0, 30.0, 45.0, 60.0], [0.0, 0.0]],
 )
 def test_layers_are_twenty_apart_or_share_the_quality(qualities: list[float]) -> None:
-    assert CodingSettings(layers=len(qualities)).qualities(qualities[-1]) == qualities
+    layers = CodingSettings(layers=len(qualities)).residual_layers(qualities[-1], {})
+    assert [layer.quality for layer in layers] == qualities
 
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"quality": 101}, "quality is 0 to 100, not 101"),
-        ({"quality": float("nan")}, "quality is 0 to 100"),
-        ({"layers": 17}, "layers is 1 to 16"),
-        ({"compact_step": 0}, "compact_step is 1 to 64"),
-        ({"residual": "huffman"}, "coding.residual must be one of min_max, centred"),
+        ({"quality": 101}, "quality must be at least 0 and at most 100, not 101"),
+        ({"quality": float("nan")}, "quality must be float, not nan"),
+        ({"layers": 17}, "layers must be at least 1 and at most 16"),
+        ({"compact_step": 0}, "compact_step must be at least 1 and at most 64"),
+        ({"residual": "huffman"}, "residual must be one of min_max, centred"),
         ({"residual_bits": 9}, "residual_bits must be one of 8, 10"),
-        ({"labels": "some"}, "coding.labels"),
-        ({"label_loss": 1.0}, "label_loss"),
-        ({"prediction_gain": 1.5}, "prediction_gain is 0 to 1 in sixteenths"),
+        ({"labels": "some"}, "labels must be one of sent"),
+        ({"label_loss": 1.0}, "label_loss must be at least 0 and below 1"),
+        ({"prediction_gain": 1.5}, "prediction_gain must be 0 to 1 in sixteenths"),
         ({"prediction_gain": 0.3}, "in sixteenths"),
         ({"prediction_gain": "best"}, "not 'best'"),
         ({"label_scale": 3}, "label_scale must be one of 1, 2, 4, 8, 16, 32"),
         ({"label_scale": 8, "labels": "none"}, "label_scale is of labels that are sent"),
-        ({"target_psnr_db": -1.0}, "above zero"),
+        ({"target_psnr_db": -1.0}, "above 0"),
         ({"target_psnr_db": 30.0, "target_bits_per_pixel": 1.0}, "not both"),
         ({"weights": "car=2", "labels": "none"}, "need labels"),
-        ({"sharpness": 3}, "unknown coding setting sharpness; known: codecs"),
+        ({"sharpness": 3}, "unknown setting sharpness; known: codecs"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(chosen: dict, message: str) -> None:
@@ -90,5 +92,5 @@ def test_the_models_label_scale_means_nothing_where_labels_are_not_sent() -> Non
 
 
 def test_what_is_not_chosen_is_the_models() -> None:
-    made = coding_settings({"quality": 20, "layers": 2}, quality=None, layers=3)
+    made = coding_settings({"quality": 20, "layers": 2}, quality=None, layers=np.int64(3))
     assert (made.quality, made.layers, made.residual) == (20, 3, "min_max")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsslic_jax.codec.networks.predictor import cut, padded_side, paste, scaled
+from dsslic_jax.codec.networks.padded_windows import cut, padded_side, paste, scaled
 from dsslic_jax.codec.tiles import grown, tiles, windows
 
 SIDES = st.integers(1, 40).map(lambda side: 8 * side)

@@ -6,61 +6,74 @@ from typing import Any
 
 import numpy as np
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle, Part
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.convert.ours import SETTINGS, drawn
+from dsslic_jax.convert import discriminator
+from dsslic_jax.convert.discriminator import StoredDiscriminator
 from dsslic_jax.convert.rules import Arrays
-from dsslic_jax.models.coarse import coarse_networks
+from dsslic_jax.models.parts import part_kinds
+from dsslic_jax.models.settings import CoarseSettings, EnhanceNetSettings, SegNetSettings
+from dsslic_jax.settings.fields import Settings
+from dsslic_jax.settings.reading import to_mapping
 
 TABLE = class_table("camvid")
 CLASSES = TABLE.num_classes
-DISCRIMINATOR = {"width": 4, "layers": 3, "scales": 2, "channels": CLASSES + 6, "norm": "instance"}
+DISCRIMINATOR = StoredDiscriminator(width=4, channels=CLASSES + 6)
 
 
-def coarse_settings(**chosen: Any) -> dict[str, Any]:
+def coarse_settings(**chosen: Any) -> CoarseSettings:
     sizes = {"classes": CLASSES, "compnet_width": 4, "finenet_width": 6, "finenet_blocks": 2}
-    return {**SETTINGS["coarse"], **sizes, "finenet_downs": 3, **chosen}
+    return CoarseSettings(**{**sizes, **chosen})
 
 
-def segnet_settings(**chosen: Any) -> dict[str, Any]:
+def segnet_settings(**chosen: Any) -> SegNetSettings:
     sizes = {"classes": CLASSES, "backbone": "small", "width": 8, "pyramid_width": 8}
-    return {**SETTINGS["segnet"], **sizes, "auxiliary_width": 4, **chosen}
+    return SegNetSettings(**{**sizes, "auxiliary_width": 4, **chosen})
 
 
-def enhancenet_settings(**chosen: Any) -> dict[str, Any]:
+def enhancenet_settings(**chosen: Any) -> EnhanceNetSettings:
     sizes = {"classes": CLASSES, "width": 6, "blocks": 2, "label_width": 3}
-    return {**SETTINGS["enhancenet"], **sizes, **chosen}
+    return EnhanceNetSettings(**{**sizes, **chosen})
 
 
-def weights(network: str, settings: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray]:
+def randomised(arrays: Arrays) -> dict[str, np.ndarray]:
     """Random arrays, biases, statistics and what is drawn as 0 too, so that none can be left out unnoticed.
 
     Variances stay positive.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return {
         name: array + (0.2 * rng.uniform(0.1, 1.0, array.shape)).astype(np.float32)
         if name.rpartition("/")[2] != "kernel" or not array.any()
         else array
-        for name, array in drawn(network, settings).items()
+        for name, array in arrays.items()
     }
 
 
+def discriminator_arrays(settings: StoredDiscriminator = DISCRIMINATOR) -> dict[str, np.ndarray]:
+    """Random arrays of a discriminator, as the state of a training has them."""
+    rng = np.random.default_rng(1)
+    shapes = discriminator.shapes(to_mapping(settings))
+    return {n: rng.normal(0, 0.02, shape).astype(np.float32) for n, shape in shapes.items()}
+
+
 def make_bundle(
-    coarse: dict[str, Any] | None = None,
-    segnet: dict[str, Any] | None = None,
-    enhancenet: dict[str, Any] | None = None,
+    coarse: CoarseSettings | None = None,
+    segnet: SegNetSettings | None = None,
+    enhancenet: EnhanceNetSettings | None = None,
 ) -> Bundle:
     """A model of these parts; None leaves a part out."""
-    arrays: dict[str, np.ndarray] = {}
-    if coarse is not None:
-        for network in coarse_networks(coarse):
-            arrays |= weights(network, coarse)
-    if segnet is not None:
-        arrays |= weights("segnet", segnet)
-    if enhancenet is not None:
-        arrays |= weights("enhancenet", enhancenet)
-    return Bundle(TABLE, coarse, segnet, {}, {}, arrays, enhancenet)
+    chosen: dict[str, Settings | None] = {
+        "coarse": coarse,
+        "segnet": segnet,
+        "enhancenet": enhancenet,
+    }
+    parts = {
+        name: Part(settings, randomised(part_kinds()[name].drawn(settings)))
+        for name, settings in chosen.items()
+        if settings is not None
+    }
+    return Bundle(TABLE, parts)
 
 
 def inputs(height: int, width: int, batch: int = 2) -> tuple[np.ndarray, np.ndarray]:

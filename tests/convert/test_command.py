@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,18 @@ from safetensors.numpy import load_file, save_file
 
 from dsslic_jax import cli
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.errors import ConfigError
+from dsslic_jax.models.parts import COARSE, SEGNET
 from dsslic_jax.train import loop
 from dsslic_jax.train.portable import start_from, training_arrays
-from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks.registry import make_task
 from tests import reference_fixture as reference
 from tests.configurations import small_compression, small_segmentation
 from tests.convert import foreign
 from tests.convert.models import same_arrays
+from tests.model_fixture import without_weights
 
 FOREIGN_TERMS = ("--trained-on", "ADE20K", "--terms", "research only")
 
@@ -42,11 +42,12 @@ def test_a_model_there_and_back_is_the_same_model(
     loaded = bundles.load(back)
     assert same_arrays(loaded.weights, tiny_bundle.weights)
     assert loaded.fingerprints == tiny_bundle.fingerprints
-    assert {**loaded.model, "finenet_downs": 3} == tiny_bundle.model
+    assert loaded.settings(COARSE) == tiny_bundle.settings(COARSE)
     assert loaded.coding == tiny_bundle.coding and loaded.classes == tiny_bundle.classes
-    for part, known in loaded.provenance.items():
+    for name, part in loaded.parts.items():
+        known = dict(part.provenance)
         assert known.pop("converted_from") and known.pop("terms") == "unknown"
-        assert known == tiny_bundle.provenance[part]
+        assert known == tiny_bundle.parts[name].provenance
 
 
 @pytest.mark.parametrize("name", ["natural", "natural_poster"])
@@ -55,7 +56,7 @@ def test_bundled_models_come_back(name: str, tmp_path: Path) -> None:
     assert run("from-torch", tmp_path / "weights.safetensors", tmp_path / "back") == 0
     ours, back = bundles.load(model_directory(name)), bundles.load(tmp_path / "back")
     assert back.fingerprints == ours.fingerprints and back.parts.keys() == ours.parts.keys()
-    assert back.provenance["segnet"]["terms"] == ours.provenance["segnet"]["terms"]
+    assert back.part(SEGNET).provenance["terms"] == ours.part(SEGNET).provenance["terms"]
 
 
 def test_the_authors_three_files_become_a_model(
@@ -80,9 +81,9 @@ def test_the_authors_three_files_become_a_model(
     options = ("--classes", table, *FOREIGN_TERMS)
     assert run("from-torch", tmp_path, tmp_path / "model", *options) == 0
     model, training = bundles.load_with_training(tmp_path / "model")
-    assert model.model is not None and model.model["finenet_blocks"] == settings["n_blocks"]
-    assert model.model["upsampling"] == "bilinear_corners"  # the authors' only mode
-    assert model.provenance["coarse"] == {
+    assert model.settings(COARSE).finenet_blocks == settings["n_blocks"]
+    assert model.settings(COARSE).upsampling == "bilinear_corners"  # the authors' only mode
+    assert model.part(COARSE).provenance == {
         "converted_from": "reference",
         "trained_on": "ADE20K",
         "terms": "research only",
@@ -102,8 +103,9 @@ def test_folders_of_csailvision_become_a_segnet(torch: Any, tmp_path: Path) -> N
     torch.save(decoder.half().state_dict(), tmp_path / "decoder_epoch_20.pth")
     assert run("from-torch", tmp_path, tmp_path / "model", "--classes", "ade20k") == 0
     model = bundles.load(tmp_path / "model")
-    assert model.model is None and model.segnet is not None
-    assert (model.segnet["input"], model.segnet["classes"]) == ("imagenet", 151)
+    assert [*model.parts] == ["segnet"]
+    segnet = model.settings(SEGNET)
+    assert (segnet.input, segnet.classes) == ("imagenet", 151)
     assert {w.dtype for w in model.weights.values()} == {np.dtype(np.float32)}
 
 
@@ -117,7 +119,7 @@ def config(request: pytest.FixtureRequest) -> Any:
 def workdir(config: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four steps with checkpoints of the second and the last."""
     workdir = tmp_path_factory.mktemp("runs") / config.task
-    assert loop.train(config, workdir) is not None
+    assert loop.train(make_task(config), workdir) is not None
     return workdir
 
 
@@ -137,50 +139,51 @@ def test_a_run_s_state_travels_whole_and_training_goes_on_from_it(
     model, training = bundles.load_with_training(started)
     assert run("to-torch", started, tmp_path / "again.safetensors", "--training-state") == 0
     assert same_arrays(load_file(tmp_path / "again.safetensors"), arrays)
-    fresh = make_task(resolve(config), model.classes).state
+    fresh = make_task(config).first_state()
     begun = start_from(fresh, model, training)
     assert same_arrays(training_arrays(begun), training)
     assert int(begun.step) == 2
     config = config.copy_and_resolve_references()
     config.train.start_from = str(started)
-    directory = loop.train(config, tmp_path / "on")
+    directory = loop.train(make_task(config), tmp_path / "on")
     assert directory is not None
     ended = bundles.load(directory)
-    assert [part["steps"] for part in ended.provenance.values()] == [4]  # two more, not four
+    assert [part.provenance["steps"] for part in ended.parts.values()] == [4]  # two more, not four
     assert not same_arrays(ended.weights, model.weights)
 
 
 def test_a_model_alone_starts_a_run_at_its_first_step(config: Any, workdir: Path) -> None:
     model, training = bundles.load_with_training(workdir / "model")
     assert training == {}
-    resolved = resolve(config)
-    task = make_task(resolved, model.classes)
-    begun = start_from(task.state, model, {})
+    task = make_task(config)
+    fresh = task.first_state()
+    begun = start_from(fresh, model, {})
     assert same_arrays(task.bundle(begun).weights, model.weights)
-    assert same_arrays(training_arrays(begun), training_arrays(task.state))
-    wider = resolved.copy_and_resolve_references().unlock()
+    assert same_arrays(training_arrays(begun), training_arrays(fresh))
+    wider = config.copy_and_resolve_references().unlock()
     wider.model.update({"width": 9} if config.task == "segmentation" else {"finenet_width": 5})
-    other = make_task(wider, model.classes).state
+    other = make_task(wider).first_state()
     with pytest.raises(ConfigError, match=r"start_from .*stem.*kernel.* are missing or misshapen"):
         start_from(other, model, {})
 
 
 def test_named_layers_begin_anew(config: Any, workdir: Path) -> None:
     model, _ = bundles.load_with_training(workdir / "model")
-    task = make_task(resolve(config), model.classes)
+    task = make_task(config)
+    first = task.first_state()
     layer = next(name for name in sorted(model.weights) if name.endswith("/kernel")).split("/")[-2]
-    begun = task.bundle(start_from(task.state, model, {}, [layer])).weights
-    drawn = task.bundle(task.state).weights
+    begun = task.bundle(start_from(first, model, {}, [layer])).weights
+    drawn = task.bundle(first).weights
     for name, array in begun.items():
         fresh = layer in name.split("/")
         assert np.array_equal(array, (drawn if fresh else model.weights)[name])
-    training = {name: array + 1 for name, array in training_arrays(task.state).items()}
-    both = training_arrays(start_from(task.state, model, training, [layer]))
-    drawn = training_arrays(task.state)
+    training = {name: array + 1 for name, array in training_arrays(first).items()}
+    both = training_arrays(start_from(first, model, training, [layer]))
+    drawn = training_arrays(first)
     for name, array in both.items():
         assert np.array_equal(array, (drawn if layer in name.split("/") else training)[name])
     with pytest.raises(ConfigError, match="start_anew: no layer is named lables"):
-        start_from(task.state, model, {}, ["lables"])
+        start_from(first, model, {}, ["lables"])
 
 
 def test_the_newest_checkpoint_of_a_run_is_its_model(workdir: Path, tmp_path: Path) -> None:
@@ -214,6 +217,6 @@ def test_the_file_says_what_model_it_is(
     from dsslic_jax.convert.files import read_description
 
     assert run("to-torch", tiny_model, tmp_path / "x.safetensors") == 0
-    assert read_description(tmp_path / "x.safetensors") == replace(tiny_bundle, weights={})
+    assert read_description(tmp_path / "x.safetensors") == without_weights(tiny_bundle)
     with safe_open(tmp_path / "x.safetensors", framework="numpy") as file:
         assert [*file.metadata()] == ["dsslic"]

@@ -19,6 +19,7 @@ from dsslic_jax.convert.files import read_arrays, read_description
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.errors import DsslicError, ModelError
 from tests.convert import models
+from tests.model_fixture import changed
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 @pytest.fixture(scope="module", params=["reference", "module"])
 def state_dict(request: pytest.FixtureRequest) -> Arrays:
     bundle = models.make_bundle(models.coarse_settings(), models.segnet_settings())
-    training = models.weights("discriminator", models.DISCRIMINATOR)
+    training = models.discriminator_arrays()
     return to_state_dict(Portable(bundle, training), request.param)
 
 
@@ -137,7 +138,7 @@ def test_without_pytorch_its_files_are_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModelError, match=r"pip install 'dsslic_jax\[torch\]'.*save_file"):
+    with pytest.raises(ModelError, match=r"pip install 'onnx.* 'torch>=.*save_file"):
         read_arrays(tmp_path / "weights.pth")
 
 
@@ -171,10 +172,11 @@ def test_a_description_with_unknown_settings_is_refused() -> None:
     bundle = models.make_bundle(models.coarse_settings())
     arrays = to_state_dict(Portable(bundle, {}), "module")
     with pytest.raises(DsslicError, match=r"colour must be one of rgb, ycbcr, not 'evil'"):
-        from_state_dict(arrays, models.TABLE, {"colour": "evil"})
+        from_state_dict(arrays, models.TABLE, {"coarse": {"colour": "evil"}})
     del arrays["compnet.stem.weight"], arrays["compnet.stem.bias"]
     with pytest.raises(ModelError, match=r"missing: compnet\.stem\.bias, compnet\.stem\.weight"):
-        from_state_dict(arrays, models.TABLE, {"classes": "evil", "compnet_width": "evil"})
+        evil = {"classes": "evil", "compnet_width": "evil"}  # that arrays tell
+        from_state_dict(arrays, models.TABLE, {"coarse": evil})
 
 
 def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() -> None:
@@ -184,14 +186,14 @@ def test_a_model_directory_whose_weights_do_not_fit_its_settings_is_refused() ->
     del stray["compnet/head/bias"]
     told = r"missing: compnet/head/bias; misshapen: finenet/stem/kernel \[3\], .* other/kernel"
     with pytest.raises(ModelError, match=told):
-        to_state_dict(Portable(replace(bundle, weights=stray), {}), "module")
+        to_state_dict(Portable(changed(bundle, "coarse", arrays=stray), {}), "module")
 
 
 def test_parts_that_a_layout_does_not_have_are_told() -> None:
     coarse, enhancenet = models.coarse_settings(), models.enhancenet_settings()
     for bundle in (
         models.make_bundle(coarse, enhancenet=enhancenet),
-        models.make_bundle({**coarse, "finenet_width": 0}),
+        models.make_bundle(replace(coarse, finenet_width=0)),
     ):
         with pytest.raises(ModelError, match="take layout module"):
             to_state_dict(Portable(bundle, {}), "reference")
@@ -200,7 +202,8 @@ def test_parts_that_a_layout_does_not_have_are_told() -> None:
 @pytest.mark.parametrize(("width", "problem"), [(0, "not known"), (6, "missing")])
 def test_models_whose_settings_and_arrays_disagree_are_refused(width: int, problem: str) -> None:
     coarse = models.coarse_settings()
-    weights = models.make_bundle({**coarse, "finenet_width": 6 - width}).weights
-    bundle = replace(models.make_bundle({**coarse, "finenet_width": width}), weights=weights)
+    arrays = models.make_bundle(replace(coarse, finenet_width=6 - width)).weights
+    bundle = models.make_bundle(replace(coarse, finenet_width=width))
+    bundle = changed(bundle, "coarse", arrays=arrays)
     with pytest.raises(ModelError, match=f"{problem}: finenet/"):
         to_state_dict(Portable(bundle, {}), "module")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import ConfigError
 from tests.codec.pictures import smooth_picture
@@ -58,12 +58,17 @@ def test_enhanced_streams_decode_through_pytorch(torch: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def modules(torch: Any) -> Any:
-    from dsslic_jax.convert.torch.loading import modules_of
-
+def bundle(torch: Any) -> Bundle:
     coarse = models.coarse_settings(colour="ycbcr", finenet_downs=4, finenet_blocks=1)
     parts = models.segnet_settings(), models.enhancenet_settings()
-    return modules_of(models.make_bundle(coarse, *parts))
+    return models.make_bundle(coarse, *parts)
+
+
+@pytest.fixture(scope="module")
+def modules(bundle: Bundle) -> Any:
+    from dsslic_jax.convert.torch.loading import modules_of
+
+    return modules_of(bundle)
 
 
 def some_inputs(torch: Any, part: str, batch: int, height: int, width: int) -> list[Any]:
@@ -80,11 +85,11 @@ def some_inputs(torch: Any, part: str, batch: int, height: int, width: int) -> l
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("part", ["encoder", "decoder", "segnet", "enhancenet"])
 def test_torchscript_runs_other_sizes_than_it_was_made_with(
-    torch: Any, modules: Any, part: str, tmp_path: Path
+    torch: Any, bundle: Bundle, modules: Any, part: str, tmp_path: Path
 ) -> None:
     from dsslic_jax.convert.torch.export import to_torchscript
 
-    to_torchscript(modules[part], tmp_path / "network.pt")
+    to_torchscript(bundle, part, tmp_path / "network.pt")
     loaded = torch.jit.load(tmp_path / "network.pt")
     for size in ((1, 32, 32), (3, 48, 96)):
         inputs = some_inputs(torch, part, *size)
@@ -107,6 +112,7 @@ def test_torchscript_runs_other_sizes_than_it_was_made_with(
 def test_onnx_files_agree_when_onnxruntime_runs_them(
     torch: Any,
     onnxruntime: Any,
+    bundle: Bundle,
     modules: Any,
     part: str,
     size: Any,
@@ -115,7 +121,7 @@ def test_onnx_files_agree_when_onnxruntime_runs_them(
 ) -> None:
     from dsslic_jax.convert.torch.export import to_onnx
 
-    to_onnx(modules[part], tmp_path / "network.onnx", size)
+    to_onnx(bundle, part, tmp_path / "network.onnx", size)
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     for shape in sizes:
         inputs = some_inputs(torch, part, *shape)
@@ -127,13 +133,13 @@ def test_onnx_files_agree_when_onnxruntime_runs_them(
         assert np.abs(made - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_sizes_that_an_export_cannot_have_are_refused(modules: Any, tmp_path: Path) -> None:
+def test_sizes_that_an_export_cannot_have_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     from dsslic_jax.convert.torch.export import to_onnx
 
     with pytest.raises(ConfigError, match="SegNet is exported to ONNX for one size"):
-        to_onnx(modules["segnet"], tmp_path / "network.onnx")
+        to_onnx(bundle, "segnet", tmp_path / "network.onnx")
     with pytest.raises(ConfigError, match="multiples of 16, at least 32"):
-        to_onnx(modules["decoder"], tmp_path / "network.onnx", (40, 64))
+        to_onnx(bundle, "decoder", tmp_path / "network.onnx", (40, 64))
     assert not list(tmp_path.iterdir())
 
 

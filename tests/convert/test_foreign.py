@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import nest
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.convert.vgg import load_vgg
 from dsslic_jax.errors import ModelError
 from dsslic_jax.models.finenet import FineNet
+from dsslic_jax.models.parts import COARSE, SEGNET
 from dsslic_jax.models.segnet import build_segnet, to_labels
 from dsslic_jax.models.vgg import VGG19Features
 from tests.convert import foreign, models
@@ -31,9 +32,9 @@ def seen_by_imagenet(torch: Any, picture: np.ndarray) -> Any:
     return torch.from_numpy((((picture + 1) / 2 - MEAN) / STD).transpose(0, 3, 1, 2)).float()
 
 
-def scores(segnet: dict[str, Any], arrays: dict[str, np.ndarray], picture: np.ndarray) -> Any:
-    variables = nest(arrays)["segnet"]
-    return jax.jit(build_segnet(segnet).apply)(variables, jnp.asarray(picture))
+def scores(made: Bundle, picture: np.ndarray) -> Any:
+    apply = jax.jit(build_segnet(made.settings(SEGNET)).apply)
+    return apply(made.variables(SEGNET), jnp.asarray(picture))
 
 
 @pytest.mark.parametrize(("backbone", "size"), [("resnet50", (40, 72)), ("resnet101", (24, 88))])
@@ -44,9 +45,9 @@ def test_csailvision_s_network_gives_the_same_scores_here(
     decoder = foreign.pyramid_decoder(torch, 128, 12, 150)
     theirs = foreign.arrays_of(encoder, "encoder.") | foreign.arrays_of(decoder, "decoder.")
     made = from_state_dict(theirs, ADE20K).bundle
-    assert made.segnet is not None and made.segnet["backbone"] == backbone
+    assert made.settings(SEGNET).backbone == backbone
     _, picture = models.inputs(*size)
-    ours = scores(made.segnet, made.weights, picture)
+    ours = scores(made, picture)
     with torch.no_grad():
         logits, auxiliary = decoder(*encoder(seen_by_imagenet(torch, picture)))
     assert apart(ours.logits[..., 1:], logits) < 1e-5
@@ -77,7 +78,7 @@ def test_backbones_of_torchvision_and_timm_fill_ours_and_heads_are_drawn(
     }
     classifier = {"fc.weight": np.zeros((10, 128)), "fc.bias": np.zeros(10)}
     made = from_state_dict(backbone | classifier, ADE20K)
-    drawn = made.bundle.provenance["segnet"]["drawn"]
+    drawn = made.bundle.part(SEGNET).provenance["drawn"]
     assert {name.split("/")[1].rpartition("_")[0] or name.split("/")[1] for name in drawn} == {
         "pyramid",
         "fuse",
@@ -100,8 +101,7 @@ def test_backbones_of_torchvision_and_timm_fill_ours_and_heads_are_drawn(
     heads = {k.removeprefix("decoder."): torch.from_numpy(a) for k, a in stored.items()}
     decoder.load_state_dict({k: a for k, a in heads.items() if not k.startswith("encoder.")})
     _, picture = models.inputs(40, 56)
-    assert made.bundle.segnet is not None
-    ours = scores(made.bundle.segnet, dict(made.bundle.weights), picture)
+    ours = scores(made.bundle, picture)
     with torch.no_grad():
         logits, auxiliary = decoder(*encoder(seen_by_imagenet(torch, picture)))
     assert apart(ours.logits, logits) < 1e-5
@@ -123,12 +123,12 @@ def test_pix2pixhd_s_generator_gives_the_same_detail_here(
     classes = models.CLASSES
     network = foreign.generator(torch, classes + 3 * picture_too, 4, downs, 2, norm)
     made = from_state_dict(foreign.arrays_of(network), models.TABLE).bundle
-    assert made.model is not None
-    assert (made.model["finenet_downs"], made.model["norm"]) == (downs, norm)
-    assert "compnet/stem" in made.provenance["coarse"]["drawn"]
-    assert not any(name.startswith("finenet") for name in made.provenance["coarse"]["drawn"])
+    settings, drawn = made.settings(COARSE), made.part(COARSE).provenance["drawn"]
+    assert (settings.finenet_downs, settings.norm) == (downs, norm)
+    assert "compnet/stem" in drawn
+    assert not any(name.startswith("finenet") for name in drawn)
     labels, picture = models.inputs(48, 80)
-    variables = {kind: tree["finenet"] for kind, tree in made.coarse_variables().items()}
+    variables = {kind: tree["finenet"] for kind, tree in made.variables(COARSE).items()}
     ours = FineNet(classes, 4, 2, downs, norm).apply(variables, labels, picture)
     seen = np.eye(classes, dtype=np.float32)[labels]
     seen = np.concatenate([seen, picture], axis=-1) if picture_too else seen

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import nest
 from dsslic_jax.convert.transfer import Portable, from_state_dict, to_state_dict
 from dsslic_jax.errors import ConfigError, ModelError
 from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.models.discriminator import MultiScaleDiscriminator
+from dsslic_jax.models.discriminator import build_discriminator
 from dsslic_jax.models.enhancenet import build_enhancenet
+from dsslic_jax.models.parts import COARSE, ENHANCENET, SEGNET
 from dsslic_jax.models.segnet import build_segnet
+from dsslic_jax.settings.reading import to_mapping
 from tests.convert import models
 from tests.convert.models import apart
 
-COARSE = [
+COARSE_SETTINGS = [
     ({}, (64, 64)),
     ({"norm": "group", "colour": "ycbcr"}, (40, 72)),
     ({"norm": "batch", "compact": "average", "upsampling": "bilinear_corners"}, (72, 40)),
@@ -28,7 +31,7 @@ COARSE = [
     ({"compact": "mean"}, (40, 32)),
     ({"finenet_width": 0}, (40, 32)),
 ]
-SEGNET = [
+SEGNET_SETTINGS = [
     ({"norm": "batch"}, (64, 64)),
     ({"norm": "group", "backbone": "resnet18"}, (40, 72)),
     ({"backbone": "resnet50", "input": "imagenet", "auxiliary_width": None}, (24, 56)),
@@ -40,13 +43,13 @@ def nchw(torch: Any, picture: np.ndarray) -> Any:
     return torch.from_numpy(picture.transpose(0, 3, 1, 2).copy())
 
 
-@pytest.mark.parametrize(("chosen", "size"), COARSE)
+@pytest.mark.parametrize(("chosen", "size"), COARSE_SETTINGS)
 def test_encoder_and_decoder_agree(torch: Any, chosen: dict[str, Any], size: Any) -> None:
     from dsslic_jax.convert.torch.loading import modules_of
 
     bundle = models.make_bundle(models.coarse_settings(**chosen))
     labels, picture = models.inputs(*size)
-    model, variables = build_coarse_model(bundle.model), bundle.coarse_variables()
+    model, variables = build_coarse_model(bundle.settings(COARSE)), bundle.variables(COARSE)
     compact = jax.jit(lambda v: model.apply(v, labels, picture, method="compress"))(variables)
     made = jax.jit(lambda v, c: model.apply(v, labels, c, method="predict"))(variables, compact)
     theirs = modules_of(bundle)
@@ -61,12 +64,12 @@ def test_encoder_and_decoder_agree(torch: Any, chosen: dict[str, Any], size: Any
 def test_the_discriminator_agrees_layer_by_layer(torch: Any, norm: str, scales: int) -> None:
     from dsslic_jax.convert.torch.loading import discriminator_of
 
-    settings = {**models.DISCRIMINATOR, "norm": norm, "scales": scales}
-    training = models.weights("discriminator", settings)
-    seen = np.random.default_rng(0).uniform(-1, 1, (2, 61, 83, settings["channels"]))
+    settings = replace(models.DISCRIMINATOR, norm=norm, scales=scales)
+    training = models.discriminator_arrays(settings)
+    seen = np.random.default_rng(0).uniform(-1, 1, (2, 61, 83, settings.channels))
     seen = seen.astype(np.float32)
-    model = MultiScaleDiscriminator(4, 3, scales, norm)
-    ours = jax.jit(model.apply)({"params": nest(training)["discriminator"]}, seen)
+    params = flax.traverse_util.unflatten_dict(training, sep="/")["discriminator"]
+    ours = jax.jit(build_discriminator(settings).apply)({"params": params}, seen)
     with torch.no_grad():
         theirs = discriminator_of(training, norm)(nchw(torch, seen))
     assert [len(outputs) for outputs in ours] == [len(outputs) for outputs in theirs]
@@ -74,13 +77,14 @@ def test_the_discriminator_agrees_layer_by_layer(torch: Any, norm: str, scales: 
         assert max(apart(a, b) for a, b in zip(scale, layers, strict=True)) < 1e-5
 
 
-@pytest.mark.parametrize(("chosen", "size"), SEGNET)
+@pytest.mark.parametrize(("chosen", "size"), SEGNET_SETTINGS)
 def test_segnet_agrees(torch: Any, chosen: dict[str, Any], size: Any) -> None:
     from dsslic_jax.convert.torch.loading import modules_of
 
     bundle = models.make_bundle(segnet=models.segnet_settings(**chosen))
     _, picture = models.inputs(*size)
-    ours = jax.jit(build_segnet(bundle.segnet).apply)(bundle.tree("segnet"), jnp.asarray(picture))
+    apply = jax.jit(build_segnet(bundle.settings(SEGNET)).apply)
+    ours = apply(bundle.variables(SEGNET), jnp.asarray(picture))
     with torch.no_grad():
         logits, auxiliary = modules_of(bundle)["segnet"](nchw(torch, picture))
     assert apart(ours.logits, logits) < 1e-5
@@ -93,8 +97,8 @@ def test_enhancenet_agrees(torch: Any) -> None:
     bundle = models.make_bundle(enhancenet=models.enhancenet_settings())
     labels, decoded = models.inputs(24, 38)
     strength = np.array([90.0, 160.0], np.float32)
-    apply = jax.jit(build_enhancenet(bundle.enhancenet).apply)
-    ours = apply(bundle.tree("enhancenet"), labels, decoded, strength)
+    apply = jax.jit(build_enhancenet(bundle.settings(ENHANCENET)).apply)
+    ours = apply(bundle.variables(ENHANCENET), labels, decoded, strength)
     assert np.abs(ours - decoded).max() > 0.05  # it changes something
     theirs = modules_of(bundle)["enhancenet"]
     with torch.no_grad():
@@ -112,18 +116,19 @@ def test_models_without_compnet_or_finenet_come_back_by_their_settings(
     coarse = models.coarse_settings(**chosen)
     bundle = models.make_bundle(coarse, enhancenet=models.enhancenet_settings())
     arrays = to_state_dict(Portable(bundle, {}), "module")
-    back = from_state_dict(arrays, models.TABLE, bundle.model).bundle
+    back = from_state_dict(arrays, models.TABLE, {"coarse": to_mapping(coarse)}).bundle
     assert models.same_arrays(back.weights, bundle.weights)
-    assert back.model == coarse and back.enhancenet == bundle.enhancenet
+    assert back.settings(COARSE) == coarse
+    assert back.settings(ENHANCENET) == bundle.settings(ENHANCENET)
     assert back.fingerprints == bundle.fingerprints
 
 
 def test_arrays_that_the_settings_have_no_place_for_are_refused() -> None:
     arrays = to_state_dict(Portable(models.make_bundle(models.coarse_settings()), {}), "module")
     with pytest.raises(ModelError, match="compnet: there are arrays of it, and settings without"):
-        from_state_dict(arrays, models.TABLE, {"compact": "mean"})
+        from_state_dict(arrays, models.TABLE, {"coarse": {"compact": "mean"}})
     with pytest.raises(ConfigError, match="alpha must be one of"):
-        settings = models.coarse_settings(**{**BEST, "alpha": 7})
+        settings = {"coarse": {**BEST, "alpha": 7}}
         enhancenet = models.make_bundle(enhancenet=models.enhancenet_settings())
         from_state_dict(to_state_dict(Portable(enhancenet, {}), "module"), models.TABLE, settings)
 
@@ -135,11 +140,10 @@ def test_arrays_that_the_settings_have_no_place_for_are_refused() -> None:
 def test_there_and_back_is_bit_identical(layout: str, norm: str) -> None:
     segnet = models.segnet_settings(norm="batch" if norm == "instance" else norm)
     bundle = models.make_bundle(models.coarse_settings(norm=norm), segnet)
-    model = Portable(bundle, models.weights("discriminator", models.DISCRIMINATOR))
+    model = Portable(bundle, models.discriminator_arrays())
     back = from_state_dict(to_state_dict(model, layout), models.TABLE)
     assert models.same_arrays(back.bundle.weights, bundle.weights)
     assert models.same_arrays(back.training, model.training)
-    assert back.bundle.segnet is not None and back.bundle.model is not None
-    read = {"classes", "alpha", "compnet_width", "finenet_width", "finenet_blocks", "norm"}
-    assert {k: back.bundle.model[k] for k in read} == {k: bundle.model[k] for k in read}
-    assert back.bundle.segnet | {"input": ""} == segnet | {"input": ""}
+    chosen = {"upsampling": "bilinear", "round_compact": True}  # the reference has others
+    assert replace(back.bundle.settings(COARSE), **chosen) == bundle.settings(COARSE)
+    assert replace(back.bundle.settings(SEGNET), input="symmetric") == segnet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dsslic_jax.convert.transfer import from_state_dict, to_state_dict
+from dsslic_jax.models.parts import COARSE
 from tests import reference_fixture as reference
 
 ARRAYS, SETTINGS = reference.load()
@@ -22,10 +23,9 @@ def test_the_fixture_goes_in_and_out_unchanged_key_for_key() -> None:
 
 
 def test_sizes_are_read_off_the_shapes() -> None:
-    model = from_state_dict(reference.state_dict(ARRAYS, "init"), reference.CLASSES).bundle.model
-    assert model is not None
+    made = from_state_dict(reference.state_dict(ARRAYS, "init"), reference.CLASSES).bundle
     read = {
-        key: model[key]
+        key: getattr(made.settings(COARSE), key)
         for key in ("classes", "compnet_width", "finenet_width", "finenet_blocks", "alpha")
     }
     assert read == {

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from jax import export
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.stablehlo import to_stablehlo
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.enhancenet import build_enhancenet
+from dsslic_jax.models.parts import COARSE, ENHANCENET, SEGNET
 from dsslic_jax.models.segnet import build_segnet
 from tests.convert import models
 
@@ -47,15 +48,15 @@ def inputs(network: str, batch: int, height: int, width: int) -> list[np.ndarray
 
 def of_jax(bundle: Bundle, network: str, arrays: list[np.ndarray]) -> np.ndarray:
     if network == "segnet":
-        model = build_segnet(bundle.segnet)
-        return np.asarray(jax.jit(model.apply)(bundle.tree("segnet"), *arrays).logits)
+        model = build_segnet(bundle.settings(SEGNET))
+        return np.asarray(jax.jit(model.apply)(bundle.variables(SEGNET), *arrays).logits)
     if network == "enhancenet":
-        enhance = jax.jit(build_enhancenet(bundle.enhancenet).apply)
-        return np.asarray(enhance(bundle.tree("enhancenet"), *arrays))
-    model = build_coarse_model(bundle.model)
+        enhance = jax.jit(build_enhancenet(bundle.settings(ENHANCENET)).apply)
+        return np.asarray(enhance(bundle.variables(ENHANCENET), *arrays))
+    model = build_coarse_model(bundle.settings(COARSE))
     method = {"encoder": "compress", "decoder": "predict"}[network]
     apply = jax.jit(lambda variables, *a: model.apply(variables, *a, method=method))
-    made = apply(bundle.coarse_variables(), *arrays)
+    made = apply(bundle.variables(COARSE), *arrays)
     return np.asarray(made if network == "encoder" else made.coarse)
 
 

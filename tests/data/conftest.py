@@ -10,9 +10,16 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs.default import compression
+from dsslic_jax.configs.default import compression
+from dsslic_jax.data.settings import DataSettings
+from dsslic_jax.settings.reading import read
 
 WritePairs = Callable[..., Path]
+
+
+def settings_of(config: ConfigDict) -> DataSettings:
+    """The settings that a configuration's `data` holds, as `make_task` reads them."""
+    return read(DataSettings, config.to_dict(), "data.")
 
 
 @pytest.fixture

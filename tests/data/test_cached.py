@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from dsslic_jax.data.cached import CachedSource
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
-from dsslic_jax.data.sources import SkippingSource, open_source
+from dsslic_jax.data.sources import CachedSource, SkippingSource, open_source
 from dsslic_jax.errors import ConfigError
+from tests.data.conftest import settings_of
 
 FolderConfig = Callable[..., ConfigDict]
 WritePairs = Callable[..., Path]
@@ -62,7 +62,7 @@ def test_training_reads_the_same_batches_from_memory(data_config: ConfigDict) ->
     batches = []
     for cache in (False, True):
         data_config.cache = cache
-        stream = train_iterator(data_config, batch_size=4, seed=3)
+        stream = train_iterator(settings_of(data_config), batch_size=4, seed=3)
         batches.append([next(stream)["image"] for _ in range(9)])
         stream.close()
     np.testing.assert_array_equal(*batches)
@@ -73,7 +73,7 @@ def test_bad_files_are_still_skipped_and_counted(
 ) -> None:
     root = write_pairs()
     (root / "train/images/p1.png").write_bytes(b"damaged")
-    source = open_source(folder_config(root, on_bad_file="skip", cache=True), "train")
+    source = open_source(settings_of(folder_config(root, on_bad_file="skip", cache=True)), "train")
     assert isinstance(source, SkippingSource)
     assert [source[index]["name"] for index in (0, 1, 2, 1)] == ["p0", "p2", "p2", "p2"]
     assert source.skipped == 1
@@ -84,4 +84,4 @@ def test_bad_files_are_still_skipped_and_counted(
 def test_worker_processes_would_each_keep_their_own(data_config: ConfigDict) -> None:
     data_config.update({"cache": True, "workers": 2})
     with pytest.raises(ConfigError, match=r"data\.workers to 0"):
-        open_source(data_config, "train")
+        open_source(settings_of(data_config), "train")

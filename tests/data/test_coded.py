@@ -14,9 +14,11 @@ from PIL import Image
 
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
+from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.data.sources import open_source
-from dsslic_jax.data.transforms import Framing
+from dsslic_jax.data.transforms import augmented, centred
 from dsslic_jax.errors import ConfigError, DataError
+from tests.data.conftest import settings_of
 
 FolderConfig = Callable[..., ConfigDict]
 WritePairs = Callable[..., Path]
@@ -42,7 +44,7 @@ def coded_config(folder_config: FolderConfig, write_pairs: WritePairs) -> Config
 
 
 def test_each_picture_comes_at_each_strength_once(coded_config: ConfigDict) -> None:
-    source = open_source(coded_config, "train")
+    source = open_source(settings_of(coded_config), "train")
     elements = [source[index] for index in range(len(source))]
     found = [(element["name"], int(element["strength"])) for element in elements]
     assert found == [
@@ -58,11 +60,13 @@ def test_each_picture_comes_at_each_strength_once(coded_config: ConfigDict) -> N
 
 def test_without_label_maps_labels_are_void(coded_config: ConfigDict) -> None:
     shutil.rmtree(Path(coded_config.root, "train/labels"))
-    assert (open_source(coded_config, "train")[0]["labels"] == 11).all()  # CamVid's void
+    assert (
+        open_source(settings_of(coded_config), "train")[0]["labels"] == 11
+    ).all()  # CamVid's void
 
 
 def test_batches_hold_both_pictures_and_the_strength(coded_config: ConfigDict) -> None:
-    stream = train_iterator(coded_config, batch_size=3, seed=1)
+    stream = train_iterator(settings_of(coded_config), batch_size=3, seed=1)
     batches = list(islice(stream, 4))
     stream.close()
     for batch in batches:
@@ -74,7 +78,7 @@ def test_batches_hold_both_pictures_and_the_strength(coded_config: ConfigDict) -
     assert (
         sorted(np.concatenate([batch["strength"] for batch in batches[:2]])) == [7] * 3 + [100] * 3
     )
-    resumed = train_iterator(coded_config, batch_size=3, seed=1, start=2)
+    resumed = train_iterator(settings_of(coded_config), batch_size=3, seed=1, start=2)
     for key, array in next(resumed).items():
         np.testing.assert_array_equal(array, batches[2][key])
     resumed.close()
@@ -89,13 +93,13 @@ def grid(height: int, width: int) -> Element:
 
 
 def test_crops_begin_at_even_places_all_of_them() -> None:
-    framing = Framing(resize=None, scale=(1.0, 1.0), crop=(16, 24), flip=True)
+    framing = DataSettings(kind="coded", crop=(16, 24), flip=True)
     rng = np.random.default_rng(0)
-    views = [framing.augmented(grid(23, 33), rng) for _ in range(300)]
+    views = [augmented(grid(23, 33), framing, rng) for _ in range(300)]
     begin = {(int(v["image"][0, 0, 0]), int(v["image"][..., 1].min())) for v in views}
     assert begin == {(y, x) for y in (0, 2, 4, 6) for x in (0, 2, 4, 6, 8)}
     assert 100 < sum(view["image"][0, 0, 1] > view["image"][0, 1, 1] for view in views) < 200
-    for view in [*views, framing.centred(grid(23, 33))]:
+    for view in [*views, centred(grid(23, 33), framing)]:
         np.testing.assert_array_equal(view["decoded"], view["image"])
         np.testing.assert_array_equal(view["labels"], view["image"][..., 0] % 2)
         assert view["image"].shape == (16, 24, 3)
@@ -104,9 +108,9 @@ def test_crops_begin_at_even_places_all_of_them() -> None:
 
 def test_a_picture_smaller_than_the_crop_is_refused(coded_config: ConfigDict) -> None:
     coded_config.crop = (32, 32)
-    element = open_source(coded_config, "train")[0]
+    element = open_source(settings_of(coded_config), "train")[0]
     with pytest.raises(DataError, match="p0 at strength 7: 40x24 pixels are too few"):
-        Framing.from_config(coded_config).augmented(element, np.random.default_rng(0))
+        augmented(element, settings_of(coded_config), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("change", [{"scale": (0.5, 1.0)}, {"resize": 24}])
@@ -115,32 +119,32 @@ def test_coded_pictures_are_not_resampled(
 ) -> None:
     coded_config.update(change)
     with pytest.raises(ConfigError, match=r"leave data\.resize and data\.scale alone"):
-        Framing.from_config(coded_config)
+        settings_of(coded_config)
 
 
 def test_a_picture_that_was_not_decoded_is_named(coded_config: ConfigDict) -> None:
     Path(coded_config.root, "train/decoded/100/p1.png").unlink()
     with pytest.raises(DataError, match=r"p1\.png was not decoded at strength 100"):
-        open_source(coded_config, "train")
+        open_source(settings_of(coded_config), "train")
 
 
 def test_a_decoded_picture_of_another_size_is_refused(coded_config: ConfigDict) -> None:
     Image.new("RGB", (40, 23)).save(Path(coded_config.root, "train/decoded/7/p0.png"))
     with pytest.raises(DataError, match=r"decoded/7/p0\.png has not the size of"):
-        open_source(coded_config, "train")[0]
+        open_source(settings_of(coded_config), "train")[0]
 
 
 @pytest.mark.parametrize("name", ["0", "256", "07", "weak"])
 def test_folders_are_named_for_strengths(coded_config: ConfigDict, name: str) -> None:
     Path(coded_config.root, "train/decoded", name).mkdir()
     with pytest.raises(DataError, match="named for the strength, 1 to 255"):
-        open_source(coded_config, "train")
+        open_source(settings_of(coded_config), "train")
 
 
 def test_a_set_without_decoded_pictures_is_refused(coded_config: ConfigDict) -> None:
     shutil.rmtree(Path(coded_config.root, "train/decoded"))
-    with pytest.raises(DataError, match=r"python -m dsslic_jax\.batch\.coded_pairs"):
-        open_source(coded_config, "train")
+    with pytest.raises(DataError, match=r"python -m dsslic_jax\.prepare\.coded_pairs"):
+        open_source(settings_of(coded_config), "train")
     coded_config.root = ""
     with pytest.raises(ConfigError, match=r"needs data\.root"):
-        open_source(coded_config, "train")
+        open_source(settings_of(coded_config), "train")

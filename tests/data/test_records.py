@@ -13,14 +13,15 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from dsslic_jax import cli
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.codec.networks.predictor import Segmenter
+from dsslic_jax.codec.networks.segmenter import Segmenter
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.records import RecordSource, packed, unpacked
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
+from tests.data.conftest import settings_of
 
 WritePairs = Callable[..., Path]
 FolderConfig = Callable[..., ConfigDict]
@@ -36,8 +37,8 @@ def test_packed_pairs_are_those_of_the_folders(
 ) -> None:
     root = write_pairs(count=5)
     assert prepare(root, tmp_path / "packed") == 0
-    folders = open_source(folder_config(root), "train")
-    records = open_source(folder_config(tmp_path / "packed", kind="records"), "train")
+    folders = open_source(settings_of(folder_config(root)), "train")
+    records = open_source(settings_of(folder_config(tmp_path / "packed", kind="records")), "train")
     records = pickle.loads(pickle.dumps(records))  # as worker processes get it
     assert len(records) == len(folders) == 5
     for index in (4, 0, 2):
@@ -55,7 +56,7 @@ def test_training_reads_the_same_batches_from_either(
     batches = []
     for where, kind in ((root, "folders"), (tmp_path / "packed", "records")):
         config = folder_config(where, kind=kind, crop=(16, 16))
-        stream = train_iterator(config, batch_size=2, seed=3)
+        stream = train_iterator(settings_of(config), batch_size=2, seed=3)
         batches.append([next(stream)["image"] for _ in range(4)])
         stream.close()
     np.testing.assert_array_equal(*batches)
@@ -163,7 +164,7 @@ def test_a_missing_or_foreign_file_is_refused_with_the_remedy(
     if content is not None:
         (tmp_path / "train.array_record").write_bytes(content)
     with pytest.raises(DataError, match=r"train\.array_record is .*write it"):
-        open_source(folder_config(tmp_path, kind="records"), "train")
+        open_source(settings_of(folder_config(tmp_path, kind="records")), "train")
 
 
 def test_records_without_a_folder_are_a_mistake_in_the_configuration(
@@ -172,7 +173,7 @@ def test_records_without_a_folder_are_a_mistake_in_the_configuration(
     config = folder_config(Path(), kind="records")
     config.root = ""
     with pytest.raises(ConfigError, match=r"data\.root"):
-        open_source(config, "train")
+        open_source(settings_of(config), "train")
 
 
 def test_a_record_comes_apart_as_it_was_put_together_and_no_other_does() -> None:

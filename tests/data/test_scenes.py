@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.data.scenes.source import SceneSource
+from dsslic_jax.data.scenes.painting import SceneSource
 from dsslic_jax.data.scenes.textures import Draws, bricks, noise, wave
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
+from tests.data.conftest import settings_of
 
 
 def test_scene_is_the_same_to_the_bit_on_every_platform() -> None:
@@ -93,12 +95,15 @@ def test_labels_tell_detail_that_upsampling_loses() -> None:
 
 
 def test_config_keys_are_followed(data_config: ConfigDict) -> None:
-    train, val = open_source(data_config, "train"), open_source(data_config, "val")
+    train, val = (
+        open_source(settings_of(data_config), "train"),
+        open_source(settings_of(data_config), "val"),
+    )
     assert (len(train), len(val)) == (16, 5)
     assert train[0]["image"].shape == (48, 64, 3)
     first = train[0]["image"]
     data_config.scenes_seed = 1
-    assert not np.array_equal(open_source(data_config, "train")[0]["image"], first)
+    assert not np.array_equal(open_source(settings_of(data_config), "train")[0]["image"], first)
 
 
 def test_unknown_split_is_refused() -> None:
@@ -107,11 +112,19 @@ def test_unknown_split_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count", "height", "width"), [(-1, 1, 64, 64), (0, 0, 64, 64), (0, 1, 16, 64)]
+    ("key", "value"),
+    [
+        ("scenes_seed", -1),
+        ("scenes_train", 0),
+        ("scenes_test", 0),
+        ("scenes_size", (16, 64)),
+        ("scenes_size", (64, 4097)),
+    ],
 )
-def test_impossible_numbers_are_refused(seed: int, count: int, height: int, width: int) -> None:
-    with pytest.raises(ConfigError, match="scenes need"):
-        SceneSource(seed, "train", count, height, width)
+def test_impossible_numbers_are_refused(data_config: ConfigDict, key: str, value: Any) -> None:
+    data_config[key] = value
+    with pytest.raises(ConfigError, match=f"data.{key} must be at least"):
+        settings_of(data_config)
 
 
 def test_index_beyond_the_end_is_refused() -> None:

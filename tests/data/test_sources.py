@@ -1,4 +1,4 @@
-"""Folder layouts, pairing, bad files, and the one door `open_source`."""
+"""Folder layouts, pairing, bad files, and the one way in, `open_source`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.folders import LAYOUTS
 from dsslic_jax.data.sources import SkippingSource, open_source
 from dsslic_jax.errors import ConfigError, DataError
+from tests.data.conftest import settings_of
 
 FolderConfig = Callable[..., ConfigDict]
 WritePairs = Callable[..., Path]
@@ -39,7 +40,7 @@ def test_each_layout_is_found(
 ) -> None:
     root = write_pairs(images, labels, count=3)
     for choice in ("auto", layout):
-        source = open_source(folder_config(root, layout=choice), split)
+        source = open_source(settings_of(folder_config(root, layout=choice)), split)
         assert len(source) == 3
         assert [source[index]["name"] for index in range(3)] == ["p0", "p1", "p2"]
 
@@ -48,7 +49,7 @@ def test_element_holds_what_the_files_hold(
     folder_config: FolderConfig, write_pairs: WritePairs
 ) -> None:
     root = write_pairs()
-    element = open_source(folder_config(root), "train")[1]
+    element = open_source(settings_of(folder_config(root)), "train")[1]
     with Image.open(root / "train/images/p1.png") as image:
         np.testing.assert_array_equal(element["image"], np.asarray(image))
     with Image.open(root / "train/labels/p1.png") as labels:
@@ -63,21 +64,21 @@ def test_jpeg_pictures_pair_with_png_labels(
         for path in (root / "train/images").iterdir():
             if path.suffix != suffix:
                 path.unlink()
-        assert len(open_source(folder_config(root), "train")) == 3
+        assert len(open_source(settings_of(folder_config(root)), "train")) == 3
 
 
 def test_missing_folders_are_named_for_every_layout(
     folder_config: FolderConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError) as caught:
-        open_source(folder_config(tmp_path), "val")
+        open_source(settings_of(folder_config(tmp_path)), "val")
     for looked_for in ("val/images", "val_label", "images/validation", *LAYOUTS):
         assert looked_for in str(caught.value)
 
 
 def test_missing_root_is_refused(folder_config: FolderConfig, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
-        open_source(folder_config(tmp_path / "nowhere"), "train")
+        open_source(settings_of(folder_config(tmp_path / "nowhere")), "train")
 
 
 def test_two_fitting_layouts_are_ambiguous(
@@ -86,8 +87,8 @@ def test_two_fitting_layouts_are_ambiguous(
     write_pairs("train/images", "train/labels")
     root = write_pairs("train_img", "train_label")
     with pytest.raises(DataError, match="several layouts"):
-        open_source(folder_config(root), "train")
-    assert len(open_source(folder_config(root, layout="reference"), "train")) == 3
+        open_source(settings_of(folder_config(root)), "train")
+    assert len(open_source(settings_of(folder_config(root, layout="reference")), "train")) == 3
 
 
 def test_picture_without_label_map_is_named(
@@ -96,7 +97,7 @@ def test_picture_without_label_map_is_named(
     root = write_pairs()
     (root / "train/labels/p1.png").unlink()
     with pytest.raises(DataError, match=r"p1\.png: no label map p1\.png .*1 of 3"):
-        open_source(folder_config(root), "train")
+        open_source(settings_of(folder_config(root)), "train")
 
 
 def test_label_map_without_picture_and_stray_files_are_ignored(
@@ -106,7 +107,7 @@ def test_label_map_without_picture_and_stray_files_are_ignored(
     (root / "train/images/p1.png").unlink()
     (root / "train/images/readme.txt").write_text("notes")
     (root / "train/images/.p9.png").write_bytes(b"hidden")
-    source = open_source(folder_config(root), "train")
+    source = open_source(settings_of(folder_config(root)), "train")
     assert [source[index]["name"] for index in range(len(source))] == ["p0", "p2"]
 
 
@@ -115,7 +116,7 @@ def test_empty_picture_folder_is_refused(
 ) -> None:
     root = write_pairs(count=0)
     with pytest.raises(DataError, match="no pictures"):
-        open_source(folder_config(root), "train")
+        open_source(settings_of(folder_config(root)), "train")
 
 
 def test_two_pictures_of_one_stem_are_refused(
@@ -124,7 +125,7 @@ def test_two_pictures_of_one_stem_are_refused(
     write_pairs(suffix=".jpg")
     root = write_pairs(suffix=".png")
     with pytest.raises(DataError, match="same stem"):
-        open_source(folder_config(root), "train")
+        open_source(settings_of(folder_config(root)), "train")
 
 
 def test_label_map_of_another_size_is_refused(
@@ -133,7 +134,7 @@ def test_label_map_of_another_size_is_refused(
     root = write_pairs()
     Image.new("L", (40, 23)).save(root / "train/labels/p0.png")
     for on_bad_file in ("error", "skip"):
-        source = open_source(folder_config(root, on_bad_file=on_bad_file), "train")
+        source = open_source(settings_of(folder_config(root, on_bad_file=on_bad_file)), "train")
         with pytest.raises(DataError, match=r"p0\.png: the picture is 40x24 .* 40x23"):
             source[0]
 
@@ -142,7 +143,7 @@ def test_wrong_class_table_is_refused_even_when_bad_files_are_skipped(
     folder_config: FolderConfig, write_pairs: WritePairs
 ) -> None:
     root = write_pairs(num_ids=60)
-    source = open_source(folder_config(root, on_bad_file="skip"), "train")
+    source = open_source(settings_of(folder_config(root, on_bad_file="skip")), "train")
     with pytest.raises(DataError, match="is not in the class table 'camvid'"):
         source[0]
 
@@ -152,7 +153,7 @@ def test_undecodable_file_stops_by_default(
 ) -> None:
     root = write_pairs()
     (root / "train/images/p1.png").write_bytes(b"damaged")
-    source = open_source(folder_config(root), "train")
+    source = open_source(settings_of(folder_config(root)), "train")
     with pytest.raises(DataError, match=r"p1\.png"):
         source[1]
 
@@ -164,7 +165,7 @@ def test_skipped_file_is_replaced_by_the_next_and_counted_once(
     root = write_pairs(count=4)
     for number in (1, 2, 3):
         (root / f"train/{damaged}/p{number}.png").write_bytes(b"damaged")
-    source = open_source(folder_config(root, on_bad_file="skip"), "train")
+    source = open_source(settings_of(folder_config(root, on_bad_file="skip")), "train")
     assert isinstance(source, SkippingSource)
     assert source[0]["name"] == "p0"
     assert source.skipped == 0
@@ -182,13 +183,13 @@ def test_set_without_one_readable_picture_is_refused(
     for number in (0, 1):
         (root / f"train/images/p{number}.png").write_bytes(b"damaged")
     with pytest.raises(DataError, match="none of its 2 pictures"):
-        open_source(folder_config(root, on_bad_file="skip"), "train")[0]
+        open_source(settings_of(folder_config(root, on_bad_file="skip")), "train")[0]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "video"}, "unknown data.kind 'video'"),
+        ({"kind": "video"}, "data.kind must be one of .* not 'video'"),
         ({"on_bad_file": "ignore"}, "data.on_bad_file"),
         ({"kind": "folders", "classes": "camvid", "root": ""}, "needs data.root"),
         ({"kind": "folders", "classes": "imagenet", "root": "."}, "unknown class table"),
@@ -201,11 +202,11 @@ def test_unusable_configuration_is_refused(
 ) -> None:
     data_config.update(change)
     with pytest.raises(ConfigError, match=message):
-        open_source(data_config, "train")
+        open_source(settings_of(data_config), "train")
 
 
 def test_source_survives_pickling(folder_config: FolderConfig, write_pairs: WritePairs) -> None:
-    source = open_source(folder_config(write_pairs(), on_bad_file="skip"), "train")
+    source = open_source(settings_of(folder_config(write_pairs(), on_bad_file="skip")), "train")
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy[2]["labels"], source[2]["labels"])
 
@@ -223,7 +224,7 @@ def test_source_survives_pickling(folder_config: FolderConfig, write_pairs: Writ
 def test_real_sets_load(
     folder_config: FolderConfig, shared_data: Path, folder: str, split: str, classes: str
 ) -> None:
-    source = open_source(folder_config(shared_data / folder, classes=classes), split)
+    source = open_source(settings_of(folder_config(shared_data / folder, classes=classes)), split)
     for index in range(3):
         element = source[index]
         assert element["image"].dtype == element["labels"].dtype == np.uint8

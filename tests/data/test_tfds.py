@@ -20,6 +20,7 @@ from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.prepare import ade20k_tfds
 from dsslic_jax.prepare.ade20k_tfds import prepare
+from tests.data.conftest import settings_of
 
 WritePairs = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,10 @@ def test_prepared_ade20k_holds_what_the_folders_hold(
     folders = ConfigDict(tfds_config).unlock()
     folders.update({"kind": "folders", "root": str(challenge), "layout": "ade20k"})
     for split, count in (("train", 3), ("val", 2)):
-        packed, plain = open_source(tfds_config, split), open_source(folders, split)
+        packed, plain = (
+            open_source(settings_of(tfds_config), split),
+            open_source(settings_of(folders), split),
+        )
         assert len(packed) == len(plain) == count
         by_name = {packed[index]["name"]: packed[index] for index in range(count)}
         for index in range(count):
@@ -58,7 +62,7 @@ def test_prepared_ade20k_holds_what_the_folders_hold(
 def test_training_stream_reads_prepared_files(challenge: Path, tfds_config: ConfigDict) -> None:
     prepare(challenge, Path(tfds_config.data_dir))
     tfds_config.crop = (16, 16)
-    batch = next(train_iterator(tfds_config, batch_size=2, seed=0))
+    batch = next(train_iterator(settings_of(tfds_config), batch_size=2, seed=0))
     assert batch["image"].shape == (2, 16, 16, 3)
     assert batch["labels"].max() > 12
 
@@ -154,7 +158,7 @@ def test_cityscapes_of_tfds_is_read_with_licence_plates_remapped(
 ) -> None:
     prepare_tiny_cityscapes(Path(tfds_config.data_dir), "array_record")
     tfds_config.update({"builder": builder, "classes": "cityscapes"})
-    source = open_source(tfds_config, "val")
+    source = open_source(settings_of(tfds_config), "val")
     elements = {source[index]["name"]: source[index] for index in range(len(source))}
     assert set(elements) == {"city_0", "city_1"}
     labels = elements["city_1"]["labels"]
@@ -170,22 +174,22 @@ def test_cityscapes_features_are_those_of_the_installed_tfds(tmp_path: Path) -> 
 def test_instance_annotations_of_scene_parse150_are_refused(tfds_config: ConfigDict) -> None:
     tfds_config.builder = "scene_parse150"
     with pytest.raises(DataError, match=r"not the 150-class map; prepare ade20k_150"):
-        open_source(tfds_config, "train")
+        open_source(settings_of(tfds_config), "train")
 
 
 def test_set_that_is_not_prepared_is_refused(tfds_config: ConfigDict) -> None:
     with pytest.raises(DataError, match="ade20k_150 is not prepared in"):
-        open_source(tfds_config, "train")
+        open_source(settings_of(tfds_config), "train")
 
 
 def test_unknown_split_lists_the_known_ones(challenge: Path, tfds_config: ConfigDict) -> None:
     prepare(challenge, Path(tfds_config.data_dir))
     with pytest.raises(DataError, match="no split 'test'; it has train, validation"):
-        open_source(tfds_config, "test")
+        open_source(settings_of(tfds_config), "test")
 
 
 @pytest.mark.parametrize("key", ["builder", "data_dir"])
 def test_builder_and_folder_must_be_given(tfds_config: ConfigDict, key: str) -> None:
     tfds_config[key] = ""
     with pytest.raises(ConfigError, match=r"needs data\.builder and data\.data_dir"):
-        open_source(tfds_config, "train")
+        open_source(settings_of(tfds_config), "train")

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from dsslic_jax.classes.table import class_table
 from dsslic_jax.data.elements import Element
-from dsslic_jax.data.transforms import Framing, mirrored, resized, stacked
+from dsslic_jax.data.settings import DataSettings
+from dsslic_jax.data.transforms import augmented, mirrored, resized, stacked
 from dsslic_jax.errors import ConfigError, DataError
+from tests.data.conftest import settings_of
 
 
 def coordinates(height: int, width: int) -> Element:
@@ -23,14 +26,14 @@ def is_aligned(element: Element) -> bool:
     return bool(((row + column) % 7 == element["labels"]).all())
 
 
-def framing(**changes: object) -> Framing:
+def framing(**changes: object) -> DataSettings:
     settings = {"resize": None, "scale": (1.0, 1.0), "crop": (16, 24), "flip": False}
-    return Framing(**{**settings, **changes})  # type: ignore[arg-type]
+    return DataSettings(**{**settings, **changes})  # type: ignore[arg-type]
 
 
 def test_random_crop_keeps_picture_and_labels_aligned() -> None:
     rng = np.random.default_rng(0)
-    views = [framing().augmented(coordinates(40, 60), rng) for _ in range(200)]
+    views = [augmented(coordinates(40, 60), framing(), rng) for _ in range(200)]
     assert all(view["image"].shape == (16, 24, 3) and is_aligned(view) for view in views)
     tops = {int(view["image"][0, 0, 0]) for view in views}
     lefts = {int(view["image"][0, 0, 1]) for view in views}
@@ -40,7 +43,7 @@ def test_random_crop_keeps_picture_and_labels_aligned() -> None:
 
 def test_flip_happens_about_half_of_the_time_and_keeps_alignment() -> None:
     rng = np.random.default_rng(0)
-    views = [framing(flip=True).augmented(coordinates(16, 24), rng) for _ in range(200)]
+    views = [augmented(coordinates(16, 24), framing(flip=True), rng) for _ in range(200)]
     flipped = [view["image"][0, 0, 1] == 23 for view in views]
     assert all(is_aligned(view) for view in views)
     assert 70 < sum(flipped) < 130
@@ -48,9 +51,10 @@ def test_flip_happens_about_half_of_the_time_and_keeps_alignment() -> None:
 
 def test_labels_are_hidden_as_often_as_asked_and_the_element_stays_as_it_was() -> None:
     rng, element = np.random.default_rng(0), coordinates(16, 24)
-    hiding = framing(crop=None, unlabelled=0.25, unlabelled_id=9)
-    views = [hiding.augmented(element, rng) for _ in range(200)]
-    hidden = [bool((view["labels"] == 9).all()) for view in views]
+    hiding = framing(crop=None, unlabelled=0.25, classes="camvid")
+    void = class_table("camvid").unlabelled_id
+    views = [augmented(element, hiding, rng) for _ in range(200)]
+    hidden = [bool((view["labels"] == void).all()) for view in views]
     assert 30 < sum(hidden) < 70
     assert all(is_aligned(view) for view, h in zip(views, hidden, strict=True) if not h)
     assert is_aligned(element)
@@ -64,7 +68,7 @@ def test_mirrored_exchanges_left_and_right() -> None:
 
 def test_whole_picture_is_kept_without_crop() -> None:
     element = coordinates(11, 13)
-    view = framing(crop=None).augmented(element, np.random.default_rng(0))
+    view = augmented(element, framing(crop=None), np.random.default_rng(0))
     np.testing.assert_array_equal(view["image"], element["image"])
     np.testing.assert_array_equal(view["labels"], element["labels"])
 
@@ -101,11 +105,13 @@ def test_resized_edges_of_picture_and_labels_meet() -> None:
 def test_resize_is_a_shorter_side_or_a_size(
     resize: int | tuple[int, int] | None, expected: tuple[int, int]
 ) -> None:
-    view = framing(resize=resize, crop=None).augmented(
-        coordinates(40, 60), np.random.default_rng(0)
+    view = augmented(
+        coordinates(40, 60), framing(resize=resize, crop=None), np.random.default_rng(0)
     )
     assert view["labels"].shape == expected
-    upright = framing(resize=20, crop=None).augmented(coordinates(60, 40), np.random.default_rng(0))
+    upright = augmented(
+        coordinates(60, 40), framing(resize=20, crop=None), np.random.default_rng(0)
+    )
     assert upright["labels"].shape == (30, 20)
 
 
@@ -113,8 +119,8 @@ def test_resize_is_a_shorter_side_or_a_size(
 def test_picture_smaller_than_the_crop_is_enlarged(height: int, width: int) -> None:
     rng = np.random.default_rng(0)
     for view in (
-        framing().augmented(coordinates(height, width), rng),
-        framing(scale=(0.1, 0.5)).augmented(coordinates(height, width), rng),
+        augmented(coordinates(height, width), framing(), rng),
+        augmented(coordinates(height, width), framing(scale=(0.1, 0.5)), rng),
     ):
         assert view["image"].shape == (16, 24, 3)
         assert view["labels"].shape == (16, 24)
@@ -125,13 +131,13 @@ def test_sliver_is_not_enlarged_beyond_the_pixel_limit() -> None:
         image=np.zeros((1, 30_000, 3), np.uint8), labels=np.zeros((1, 30_000), np.uint8), name="s"
     )
     with pytest.raises(DataError, match="s: 30000x1 pixels would become 3000000x100"):
-        framing(crop=(100, 100)).augmented(sliver, np.random.default_rng(0))
+        augmented(sliver, framing(crop=(100, 100)), np.random.default_rng(0))
 
 
 def test_random_scale_spans_its_range() -> None:
     rng = np.random.default_rng(0)
     view = framing(scale=(0.5, 2.0), crop=None)
-    heights = [view.augmented(coordinates(40, 60), rng)["labels"].shape[0] for _ in range(100)]
+    heights = [augmented(coordinates(40, 60), view, rng)["labels"].shape[0] for _ in range(100)]
     assert 20 <= min(heights) < 30
     assert 70 < max(heights) <= 80
 
@@ -165,4 +171,4 @@ def test_impossible_framing_is_refused(
 ) -> None:
     data_config.update(change)
     with pytest.raises(ConfigError, match=message):
-        Framing.from_config(data_config)
+        settings_of(data_config)

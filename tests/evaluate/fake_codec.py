@@ -64,7 +64,7 @@ class FakeDsslic(Dsslic):
         self.directory = Path("model")
         self.classes = codec.classes
         self._own = CodingSettings()
-        self._bundle = SimpleNamespace(segnet={})
+        self._bundle = SimpleNamespace(parts={"segnet": None})
         self.__dict__["_codec"] = codec
 
     def prepare(self, source: str, height: int, width: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,11 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
-from dsslic_jax.evaluate.after_training import measure_held_back
-from dsslic_jax.evaluate.segmentation import measure_segmentation
-from tests.configurations import small_compression, small_segmentation
+from dsslic_jax.evaluate.after_training import measure_held_back, measure_segmentation
+from tests.configurations import settings_of, small_compression, small_segmentation
 from tests.model_fixture import make_bundle
 
 FINEST = ("dsslic:files", "r1", 55.0)  # codec, layer and setting of a row
@@ -34,17 +32,17 @@ def with_head(bundle: Bundle, brightness: float) -> Bundle:
     }
     head["finenet/head/bias"] = np.full(3, np.arctanh(brightness), np.float32)
     grey = {n: np.zeros_like(w) for n, w in bundle.weights.items() if n.startswith("compnet/head")}
-    return replace(bundle, weights={**bundle.weights, **head, **grey})
+    return bundle.with_weights({**bundle.weights, **head, **grey})
 
 
 def test_the_table_the_files_and_their_places_are_told(
     scenes_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = small_compression()
+    config = settings_of(small_compression())
     mean = np.mean([open_source(config.data, "test")[i]["image"].mean() for i in range(2)])
     helpful = with_head(scenes_bundle, float(mean / 127.5 - 1))
     bundles.save(helpful, tmp_path / "model")
-    measure_held_back(config, tmp_path / "model", tmp_path)
+    measure_held_back(config.data, config.after.qualities, tmp_path / "model", tmp_path)
     said = capsys.readouterr().out
     for name in ("checkpoints", "model", "evaluation/streams", "held_back/image", "samples"):
         assert str(tmp_path / name) in said
@@ -70,8 +68,9 @@ def test_a_finenet_that_makes_pictures_worse_ends_in_an_error(
     scenes_bundle: Bundle, tmp_path: Path
 ) -> None:
     bundles.save(with_head(scenes_bundle, -0.99), tmp_path / "model")
+    config = settings_of(small_compression())
     with pytest.raises(TrainingStopped, match="train longer"):
-        measure_held_back(small_compression(), tmp_path / "model", tmp_path)
+        measure_held_back(config.data, config.after.qualities, tmp_path / "model", tmp_path)
 
 
 def test_segmentation_is_scored_over_labelled_pixels(
@@ -84,14 +83,12 @@ def test_segmentation_is_scored_over_labelled_pixels(
     head["segnet/params/logits/bias"] = np.eye(scenes_bundle.classes.num_classes, dtype=np.float32)[
         2
     ]
-    bundles.save(
-        replace(scenes_bundle, weights={**scenes_bundle.weights, **head}), tmp_path / "model"
-    )
-    config = small_segmentation()
-    source = open_source(config.data, "test")
+    bundles.save(scenes_bundle.with_weights({**scenes_bundle.weights, **head}), tmp_path / "model")
+    data = settings_of(small_segmentation()).data
+    source = open_source(data, "test")
     labels = np.stack([source[i]["labels"] for i in range(len(source))])
     labelled = ~np.isin(labels, scenes_bundle.classes.void_ids)
-    accuracy, iou = measure_segmentation(config, tmp_path / "model")
+    accuracy, iou = measure_segmentation(data, tmp_path / "model")
     share = (labels[labelled] == 2).mean()
     present = set(np.unique(labels[labelled])) | {2}
     assert accuracy == pytest.approx(share)

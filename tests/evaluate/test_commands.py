@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dsslic_jax import cli
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from tests.evaluate.fake_codec import FakeCodec
 from tests.evaluate.folders import picture_of, read_csv
 

@@ -20,7 +20,7 @@ from dsslic_jax.evaluate import run
 from dsslic_jax.evaluate.codecs import registry
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.measuring import workers
-from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, Task
+from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, Point
 from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import Report, evaluate
@@ -230,22 +230,22 @@ def test_several_workers_measure_what_one_does_in_the_same_order(
     assert one == two and len(one) == 8
 
 
-class DeadlyWorkshop:
+class DeadlyMeasurer:
     """Its process dies at the settings below 0; the measurement tells which process made it."""
 
-    def measure(self, task: Task) -> list[Measurement]:
-        if task.setting < 0:
+    def measure(self, point: Point) -> list[Measurement]:
+        if point.setting < 0:
             os._exit(1)
         made_here = {
             "prefix_bytes": os.getpid(),
-            "metrics": {"core": float(task.curve.codec == "dsslic")},
+            "metrics": {"core": float(point.curve.codec == "dsslic")},
         }
         return [
             Measurement(
-                picture=task.picture.path.stem,
+                picture=point.picture.path.stem,
                 width=1,
                 height=1,
-                **task.key._asdict(),
+                **point.key._asdict(),
                 layer="whole",
                 layers=None,
                 stream="",
@@ -258,12 +258,12 @@ class DeadlyWorkshop:
 
 def outcomes(*points: tuple[str, float]) -> list[tuple[str, workers.Outcome]]:
     picture = PictureFile(Path("a.png"), "", 1, 1)
-    tasks = [
-        Task(picture, Curve(codec, None, (setting,), "", None, ""), setting)
+    points = [
+        Point(picture, Curve(codec, None, (setting,), "", None, ""), setting)
         for codec, setting in points
     ]
-    found = workers.measured(tasks, DeadlyWorkshop, 2, threading.Event())  # type: ignore[arg-type]
-    return [(str(task), outcome) for task, outcome in found]
+    found = workers.measured(points, DeadlyMeasurer, 2, threading.Event())  # type: ignore[arg-type]
+    return [(str(point), outcome) for point, outcome in found]
 
 
 def test_a_worker_that_dies_is_reported_with_its_task_and_replaced() -> None:

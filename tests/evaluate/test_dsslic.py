@@ -12,8 +12,8 @@ import pytest
 
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import known as known_models
-from dsslic_jax.bundle.directory import Bundle
 from dsslic_jax.bundle.measured import entry, record
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderUnavailable, ModelError
@@ -83,13 +83,13 @@ def test_residual_layers_between_are_measured_too(tiny_bundle: Bundle, tmp_path:
 def test_settings_and_label_sources_come_before_the_models_own_choices(
     tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
-    own = {**tiny_bundle.coding, "target_psnr_db": 30.0, "labels": "none"}
+    own = {**tiny_bundle.coding, "quality": 30.0, "labels": "none"}
     bundles.save(replace(tiny_bundle, coding=own), tmp_path / "model")
     codec = Dsslic("dsslic", tmp_path / "model", "embedded", {})
     coarse, fine = (codec.encode(picture_of(*SIZE), None, "segnet", q) for q in (10, 70))
     assert len(fine) > 1.5 * len(coarse)
-    assert "s" in codec.layer_lengths(coarse)
-    assert "s" not in codec.layer_lengths(codec.encode(picture_of(*SIZE), None, "none", 10))
+    assert "s" in container.layer_lengths(coarse)
+    assert "s" not in container.layer_lengths(codec.encode(picture_of(*SIZE), None, "none", 10))
 
 
 def test_a_label_scale_of_the_models_own_is_for_labels_that_are_sent(
@@ -110,7 +110,7 @@ def test_the_version_tells_models_apart_that_only_encoders_can(
 ) -> None:
     name = next(n for n in tiny_bundle.weights if n.startswith("compnet/"))
     weights = {**tiny_bundle.weights, name: tiny_bundle.weights[name] + np.float32(1)}
-    bundles.save(replace(tiny_bundle, weights=weights), tmp_path / "other")
+    bundles.save(tiny_bundle.with_weights(weights), tmp_path / "other")
     one, other = (Dsslic("dsslic", p, "embedded", {}) for p in (tiny_model, tmp_path / "other"))
     assert one.model == other.model and one.version != other.version
     assert one.version == Dsslic("dsslic", tiny_model, "embedded", {}).version

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dsslic_jax.errors import ConfigError, DataError
-from dsslic_jax.evaluate.measuring.pictures import find_pictures
+from dsslic_jax.evaluate.measuring.points import find_pictures
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -12,9 +12,9 @@ import pytest
 
 from dsslic_jax import cli
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.codec.networks.predictor import Segmenter
+from dsslic_jax.codec.networks.segmenter import Segmenter
 from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
 from dsslic_jax.system.files import write_png
 from tests.evaluate.folders import read_picture, write_labels, write_picture

@@ -34,7 +34,7 @@ def test_a_dry_run_prints_every_command_with_its_arguments_quoted(machine: Machi
     copy, install, train = done.stdout.splitlines()
     assert shlex.split(copy)[:5] == ["gcloud", "compute", "tpus", "tpu-vm", "scp"]
     assert "my vm:dsslic_jax.tar.gz" in shlex.split(copy)
-    assert shlex.split(install)[-1].endswith("--editable '.[tpu]'")
+    assert shlex.split(install)[-1].endswith("--editable '.[tpu,train]'")
     remote = next(a for a in shlex.split(train) if a.startswith("--command="))
     assert words_after(remote, "--workdir=/mnt/run")[: len(AWKWARD)] == AWKWARD
     assert "--distributed" in shlex.split(remote)

@@ -46,7 +46,8 @@ def test_blocks_are_the_same_function_with_the_same_gradients(
         for got, wanted in zip(
             with_gradients(partial(form, stride=stride), picture, kernel), expected, strict=True
         ):
-            np.testing.assert_allclose(got, wanted, atol=1e-4)
+            # Of sums of hundreds of products; their order, and so the last digits, is the processor's.
+            np.testing.assert_allclose(got, wanted, atol=2e-4)
 
 
 def test_results_of_odd_sides_take_the_plain_form() -> None:

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.models.coarse import CoarseModel
-from dsslic_jax.models.layers import init_params
-from dsslic_jax.train.tasks.segmentation import he_std
+from dsslic_jax.models.layers import he_std, init_params
 
 CLASSES = 3
 

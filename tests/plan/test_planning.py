@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import pytest
 
-from configs import quickstart
-from dsslic_jax.plan.shapes import state_shapes
-from dsslic_jax.train.settings import resolve
+from dsslic_jax.configs import quickstart
+from dsslic_jax.plan.planning import state_shapes
+from dsslic_jax.train.tasks.registry import make_task
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/quickstart.py:tiny"
@@ -49,7 +49,7 @@ def libtpu() -> None:
         return
     if os.environ.get("DSSLIC_REQUIRE_LIBTPU") == "1":
         pytest.fail("libtpu is not installed")
-    pytest.skip("libtpu is not installed (pip install 'dsslic_jax[tpu]')")
+    pytest.skip("libtpu is not installed (extra [tpu])")
 
 
 def bytes_of(tree: Any) -> int:
@@ -61,7 +61,7 @@ def check_costs(found: dict[str, Any], chips: int, most_padded: int) -> None:
 
     The sum may be taken before the four phases of a transposed convolution are put together, 16 taps for 9.
     """
-    state = state_shapes(resolve(quickstart.get_config("tiny")))
+    state = state_shapes(make_task(quickstart.get_config("tiny")))
     parameters = bytes_of((state.generator.params, state.discriminator.params))
     reduced = sum(c["bytes"] for c in found["collectives"] if c["kind"] == "all-reduce")
     assert parameters <= reduced <= 16 / 9 * parameters
@@ -111,7 +111,7 @@ def test_a_missing_compiler_names_its_remedy(tmp_path: Path) -> None:
     )
     done = plan("--topology=v5e:2x2", PYTHONPATH=str(tmp_path), TPU_LIBRARY_PATH="")
     assert done.returncode == 1
-    assert "pip install 'dsslic_jax[tpu]'" in done.stderr
+    assert "pip install 'jax[tpu]" in done.stderr
 
 
 def test_a_slice_that_the_compiler_refuses_is_told(libtpu: None) -> None:

@@ -11,9 +11,10 @@ from dsslic_jax.errors import ConfigError
 from dsslic_jax.plan import planning
 from dsslic_jax.plan.chips import GIB, Slice, parse_slice
 from dsslic_jax.plan.collectives import Collective
-from dsslic_jax.plan.compiling import DoesNotFit, make_planner
+from dsslic_jax.plan.planning import DoesNotFit, make_planner
 from dsslic_jax.plan.report import Plan, as_json, as_text
 from dsslic_jax.plan.roofline import Cost
+from dsslic_jax.train.tasks.registry import make_task
 from tests.configurations import small_compression
 
 
@@ -43,7 +44,7 @@ def plan(
     where = parse_slice(topology)
     monkeypatch.setattr(planning, "make_planner", lambda *_: StandIn(where))
     config = small_compression(batch_size=batch_size)
-    return planning.make_plan(config, where, attained=0.5, search=search)
+    return planning.make_plan(make_task(config), where, attained=0.5, search=search)
 
 
 def test_the_largest_batch_is_searched_in_whole_shares_of_the_slice(
@@ -104,5 +105,5 @@ def test_a_batch_that_does_not_fit_is_told_with_one_that_does(
 def test_pictures_without_one_size_cannot_be_planned() -> None:
     config = small_compression()
     config.data.crop = None
-    with pytest.raises(ConfigError, match=r"set data\.crop"):
-        make_planner(config, parse_slice("h200"))
+    with pytest.raises(ConfigError, match=r"data\.crop must be"):
+        make_planner(make_task(config), parse_slice("h200"))

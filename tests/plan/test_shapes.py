@@ -9,13 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import ade20k
+from dsslic_jax.configs import ade20k
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.vgg import VGG19Features
-from dsslic_jax.plan.shapes import state_shapes
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.state import init_state
-from dsslic_jax.train.tasks.segmentation import init_segmentation_state
+from dsslic_jax.plan.planning import state_shapes
+from dsslic_jax.train.tasks.registry import make_task
 from tests.configurations import small_compression, small_segmentation
 
 
@@ -27,13 +25,13 @@ def described(tree: Any) -> Any:
 def test_they_are_the_shapes_of_a_fresh_state(norm: str) -> None:
     config = small_compression()
     config.model.norm = norm
-    config = resolve(config)
-    assert described(state_shapes(config)) == described(init_state(config))
+    task = make_task(config)
+    assert described(state_shapes(task)) == described(task.first_state())
 
 
 def test_segnet_s_too() -> None:
-    config = resolve(small_segmentation())
-    assert described(state_shapes(config)) == described(init_segmentation_state(config))
+    task = make_task(small_segmentation(ema_decay=0.9))
+    assert described(state_shapes(task)) == described(task.first_state())
 
 
 def test_the_poster_s_state_needs_neither_a_weight_file_nor_drawn_weights(
@@ -46,6 +44,6 @@ def test_the_poster_s_state_needs_neither_a_weight_file_nor_drawn_weights(
         raise AssertionError("weights are drawn")
 
     monkeypatch.setattr(np.random, "default_rng", draw)
-    shapes = state_shapes(resolve(ade20k.get_config()))
+    shapes = state_shapes(make_task(ade20k.get_config()))
     assert described(shapes.frozen) == vgg
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(shapes))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.coded import CodedSource
 from dsslic_jax.errors import ConfigError, DataError, ModelError

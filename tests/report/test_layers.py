@@ -14,11 +14,10 @@ from scipy.ndimage import uniform_filter
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.cli import main
 from dsslic_jax.codec.codec import Codec
-from dsslic_jax.codec.layers.residual_opening import read_opening
+from dsslic_jax.codec.layers.residual import read_opening
 from dsslic_jax.codec.stream.container import layer_lengths, read_header, read_layers
 from dsslic_jax.errors import StreamError
 from dsslic_jax.report.inspect_page import inspect_page
-from dsslic_jax.report.pictures.coded_files import CodedFile
 from dsslic_jax.report.pictures.decoding import Decoder
 from dsslic_jax.report.run_data import read_run
 from tests.evaluate.folders import read_csv
@@ -94,8 +93,9 @@ def test_layers_of_our_streams_are_shown_with_their_bits(
 
 
 def test_without_the_model_our_pictures_are_left_out_and_the_page_says_so(
-    layered_run: SmallRun, tmp_path: Path
+    layered_run: SmallRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DSSLIC_MODELS", str(tmp_path / "none"))
     data = data_of(write_page(layered_run, tmp_path / "page.html"))
     assert data["layers"] == []
     assert data["viewer"]["codecs"] == ["jpeg"]
@@ -123,11 +123,11 @@ def test_streams_that_share_their_first_layers_decode_as_the_codec_decodes_them(
         ("second", 60),
     ]
     for file in files:
-        expected = Codec.decode(codec, file.stream.read_bytes())
+        expected = Codec.decode(codec, Path(file.stream).read_bytes())
         assert expected.picture is not None
         assert np.array_equal(decoder.picture(file), expected.picture)
         assert decoder.layers(file).header == expected.header
-    assert calls == [file.stream.read_bytes() for file in files[:2]]  # once for each picture
+    assert calls == [Path(file.stream).read_bytes() for file in files[:2]]  # once for each picture
 
 
 def test_enhanced_streams_of_coarse_labels_are_shown_like_others(
@@ -148,7 +148,7 @@ def test_enhanced_streams_of_coarse_labels_are_shown_like_others(
         assert read_opening(payloads["r1"])[0].strength
         stream = tmp_path / f"{quality}.dsslic"
         stream.write_bytes(data)
-        changed = CodedFile(**{**vars(file), "stream": stream})
+        changed = replace(file, stream=str(stream))
         assert np.array_equal(decoder.picture(changed), codec.decode(data).picture)
     (view,) = data_of(inspect_page("a.dsslic", data, codec))["layers"]
     assert view["views"][0]["note"] == "label map, layer s, one label for each 8 × 8 pixels"
@@ -158,8 +158,8 @@ def test_enhanced_streams_of_coarse_labels_are_shown_like_others(
 def test_a_stream_that_is_cut_is_told_by_its_name(layered_run: SmallRun, tmp_path: Path) -> None:
     file = next(file for file in read_run(layered_run.folder).files if file.codec == "dsslic")
     cut = tmp_path / "cut.dsslic"
-    cut.write_bytes(file.stream.read_bytes()[:-1])
-    changed = CodedFile(**{**vars(file), "stream": cut})
+    cut.write_bytes(Path(file.stream).read_bytes()[:-1])
+    changed = replace(file, stream=str(cut))
     with pytest.raises(StreamError, match=r"cut\.dsslic: cut after layer c"):
         Decoder(lambda _: pytest.fail("decoded"), {}).picture(changed)
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.evaluate.measuring.store import Key, Measurement
 from dsslic_jax.report.pictures import error_maps
-from dsslic_jax.report.pictures.coded_files import CodedFile, json_number
 from dsslic_jax.report.pictures.crops import Kept, Window, fit, window_of_most_error
 from dsslic_jax.report.pictures.images import (
     BesidePage,
@@ -22,13 +22,17 @@ from dsslic_jax.report.pictures.images import (
     url_characters,
     webp,
 )
-from dsslic_jax.report.rates import common_rates, nearest, select
+from dsslic_jax.report.pictures.rates import common_rates, nearest, select
+from dsslic_jax.report.tables import json_number
 from tests.evaluate.folders import picture_of
 
 
-def coded(picture: str, curve: str, setting: float, rate: float) -> CodedFile:
-    return CodedFile(
-        picture, 8, 8, curve, curve, None, setting, int(8 * rate), Path("f"), rate, 30.0, None
+def coded(picture: str, curve: str, setting: float, rate: float) -> Measurement:
+    key = Key("", curve, "", setting, None, None, None)
+    return Measurement(
+        *(picture, key.sha256, 8, 8, *key[1:]),
+        *("whole", int(8 * rate), None, f"{picture}/{curve}/{setting}", 0.0, 0.0),
+        metrics={"psnr_rgb_db": 30.0},
     )
 
 

@@ -219,7 +219,7 @@ def test_without_bokeh_the_command_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "bokeh", None)
     assert main(["report", str(plain_run.folder), "--out", str(tmp_path / "page.html")]) == 1
-    assert "pip install 'dsslic_jax[report]'" in capsys.readouterr().err
+    assert "pip install 'bokeh" in capsys.readouterr().err
 
 
 def test_a_model_directory_that_is_none_is_refused(

@@ -134,8 +134,8 @@ def test_the_least_area_holds_for_wanted_names_without_a_bound_of_their_own() ->
 
 def test_wanted_are_the_names_of_which_more_can_only_help() -> None:
     text = "a and not b or c < 5% and not (d or not e and f <= 3px) and g > 1%"
-    assert [term.name for term in parse(text).terms() if term.wanted] == ["a", "e", "f", "g"]
-    assert [term.name for term in parse(text).terms()] == list("abcdefg")
+    assert [term.name for term in parse(text).terms if term.wanted] == ["a", "e", "f", "g"]
+    assert [term.name for term in parse(text).terms] == list("abcdefg")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from dsslic_jax.codec.stream import container
-from dsslic_jax.codec.stream import files as stream_files
 from dsslic_jax.codec.varint import write_varint
 from dsslic_jax.errors import StreamError
 from dsslic_jax.search import reading
@@ -54,7 +53,7 @@ def test_a_table_that_the_stream_sends_is_its_own(tmp_path: Path) -> None:
 def test_layers_c_and_r_are_neither_read_nor_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_files, "_FIRST_BLOCK", 16)
+    monkeypatch.setattr(container, "_FIRST_BLOCK", 16)
     data = stream(map_of({SKY: 60, CAR: 40}))
     end = len(data) - len(b"compactresidual")
     path = tmp_path / "a.dsslic"

@@ -15,7 +15,7 @@ PREPARE = """
 import importlib.metadata, os, sys
 if {version!r}:
     importlib.metadata.version = lambda name: {version!r}
-from dsslic_jax import runtime
+from dsslic_jax.system import runtime
 runtime.prepare()
 assert "jax" not in sys.modules
 print(os.environ.get("XLA_FLAGS", ""))
@@ -58,7 +58,7 @@ def test_flags_of_the_caller_are_kept() -> None:
     reason="this jaxlib goes without the flag",
 )
 def test_the_installed_jaxlib_accepts_the_flag() -> None:
-    code = "from dsslic_jax import runtime; runtime.prepare(); import jax; print(jax.numpy.ones(2).sum())"
+    code = "from dsslic_jax.system import runtime; runtime.prepare(); import jax; print(jax.numpy.ones(2).sum())"
     kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,7 +6,7 @@ import json
 import struct
 from pathlib import Path
 
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from dsslic_jax.train.running.metrics_log import METRICS, TENSORBOARD
 
@@ -21,18 +21,19 @@ def without_times(reports: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def scalars(workdir: Path) -> dict[int, dict[str, list[float]]]:
-    """Every value that TensorBoard is given, by step and name; no part of a record may be left over."""
+    """Every value that TensorBoard shows, by step and name: what a later part of the run declares void is left out."""
     found: dict[int, dict[str, list[float]]] = {}
-    for path in (workdir / TENSORBOARD).iterdir():
+    for path in sorted((workdir / TENSORBOARD).iterdir(), key=lambda path: path.stat().st_mtime_ns):
         data = path.read_bytes()
         while data:
             (length,) = struct.unpack_from("<Q", data)
             event = Event.FromString(data[12 : 12 + length])
+            if event.session_log.status == SessionLog.SessionStatus.START:
+                found = {step: values for step, values in found.items() if step < event.step}
             for value in event.summary.value:
                 found.setdefault(event.step, {}).setdefault(value.tag, []).append(
                     value.simple_value
                 )
-            assert len(data) >= length + 16
             data = data[length + 16 :]
     return found
 

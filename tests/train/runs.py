@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.train.running.monitor import Monitor
 
 
 def command(workdir: Path, *settings: str) -> list[str]:
@@ -30,3 +33,19 @@ def assert_same_weights(model: Path | None, other: Path | None) -> None:
     assert expected.keys() == weights.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
+
+
+class StoppedHere(Exception):
+    """Stands for a machine that goes away."""
+
+
+def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the loop die right before step `step` + 1."""
+    record = Monitor.record
+
+    def dying(self: Monitor, number: int, *recorded: Any) -> None:
+        if number == step + 1:
+            raise StoppedHere
+        record(self, number, *recorded)
+
+    monkeypatch.setattr(Monitor, "record", dying)

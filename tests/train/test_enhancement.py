@@ -1,4 +1,4 @@
-"""EnhanceNet's training: it mends what it was trained on, on any mesh, and becomes a model that codes."""
+"""EnhanceNet's training: it corrects what it was trained on, on any mesh, and becomes a model that codes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import default
-from dsslic_jax.classes.table import class_table
 from dsslic_jax.codec.codec import Codec
+from dsslic_jax.configs import default
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.evaluate.during_training import CodedPictures, evaluation_of
+from dsslic_jax.evaluate.during_training import CodedPictures
 from dsslic_jax.train.devices import sharding
-from dsslic_jax.train.devices.mesh import make_mesh
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.tasks.registry import Task, make_task
+from dsslic_jax.train.devices.sharding import make_mesh
+from dsslic_jax.train.tasks.registry import make_task
+from dsslic_jax.train.tasks.task import Task
+from tests.configurations import settings_of
 
 STEPS = 120
 RNG = np.random.default_rng(5)
@@ -31,21 +32,20 @@ BATCH = {
 }
 
 
-def task_of(**mesh: int) -> tuple[Any, Task]:
+def config_of(**mesh: int) -> ConfigDict:
     config = default.tiny(default.enhancement())
     config.mesh.update(mesh)
     config.train.update({"batch_size": 8, "steps": STEPS})
     config.optimizer.learning_rate = 5e-3
     config.data.crop = (32, 32)
-    config = resolve(config)
-    return config, make_task(config, class_table(config.data.classes))
+    return config
 
 
-def run(steps: int, devices: int, **mesh: int) -> tuple[Task, Any, list[dict[str, float]]]:
-    config, task = task_of(**mesh)
-    grid = make_mesh(config.mesh, jax.devices()[:devices])
-    compiled = sharding.compile_step(task.step, grid, task.state)
-    state = sharding.place(task.state, sharding.state_sharding(task.state, grid))
+def run(steps: int, devices: int, **mesh: int) -> tuple[Task[Any], Any, list[dict[str, float]]]:
+    task = make_task(config_of(**mesh))
+    grid, first = make_mesh(task.settings.mesh, jax.devices()[:devices]), task.first_state()
+    compiled = sharding.compile_step(task.step(), grid, first)
+    state = sharding.place(first, sharding.state_sharding(first, grid))
     history = []
     for _ in range(steps):
         state, metrics = compiled(state, sharding.put_batch(BATCH, 8, grid))
@@ -54,7 +54,7 @@ def run(steps: int, devices: int, **mesh: int) -> tuple[Task, Any, list[dict[str
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[Task, Any, list[dict[str, float]]]:
+def trained() -> tuple[Task[Any], Any, list[dict[str, float]]]:
     return run(STEPS, devices=1)
 
 
@@ -76,7 +76,7 @@ def test_eight_devices_give_the_step_of_one(mesh: dict[str, int], trained: Any) 
 def test_what_was_trained_codes_pictures(trained: Any) -> None:
     task, state, _ = trained
     bundle = task.bundle(state)
-    assert bundle.model is not None
+    assert [*bundle.parts] == ["coarse", "enhancenet"]
     assert {name.split("/")[0] for name in bundle.weights} == {"enhancenet"}
     codec = Codec(bundle)
     picture = np.kron(IMAGE[0], np.ones((4, 4, 1), np.uint8))
@@ -90,7 +90,7 @@ def test_what_was_trained_codes_pictures(trained: Any) -> None:
 
 def test_the_untrained_fingerprint_depends_on_the_weights(trained: Any) -> None:
     task, state, _ = trained
-    assert task.bundle(state).fingerprint != task.bundle(task.state).fingerprint
+    assert task.bundle(state).fingerprint != task.bundle(task.first_state()).fingerprint
 
 
 def test_while_it_is_trained_pictures_are_coded_not_segmented(trained: Any, tmp_path: Path) -> None:
@@ -98,11 +98,10 @@ def test_while_it_is_trained_pictures_are_coded_not_segmented(trained: Any, tmp_
         (tmp_path / "val" / kind).mkdir(parents=True)
     for kind, name in (("images", "image"), ("labels", "labels"), ("decoded/100", "decoded")):
         Image.fromarray(BATCH[name][0]).save(tmp_path / "val" / kind / "a.png")
-    config, _ = task_of()
-    with config.unlocked():
-        config.data.update({"root": str(tmp_path), "eval_split": "val"})
-        config.train.evaluate_every = 1
-    evaluation = evaluation_of(config)
+    config = config_of()
+    config.data.update({"root": str(tmp_path), "eval_split": "val"})
+    config.train.evaluate_every = 1
+    evaluation = make_task(config).evaluation()
     assert isinstance(evaluation, CodedPictures)
     task, state, _ = trained
     measured = evaluation(task.bundle(state))
@@ -114,7 +113,7 @@ def test_while_it_is_trained_pictures_are_coded_not_segmented(trained: Any, tmp_
     [
         ("data", "kind", "folders", "data.kind must be one of coded"),
         ("model", "alpha", 7, "model.alpha must be one of"),
-        ("after", "evaluate", True, "after.evaluate measures embedded scenes"),
+        ("after", "evaluate", True, "after.evaluate: nothing is measured"),
     ],
 )
 def test_settings_that_it_cannot_follow_are_told_before_training(
@@ -123,4 +122,4 @@ def test_settings_that_it_cannot_follow_are_told_before_training(
     config = default.tiny(default.enhancement())
     config[section][name] = value
     with pytest.raises(ConfigError, match=message):
-        resolve(config)
+        settings_of(config)

@@ -21,27 +21,17 @@ from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, claim
 from dsslic_jax.train.running.monitor import Monitor
-from dsslic_jax.train.settings import resolve
-from tests.configurations import small_compression, small_segmentation
+from dsslic_jax.train.tasks.registry import make_task
+from tests.configurations import settings_of, small_compression, small_segmentation
 from tests.conftest import ROOT
 from tests.train.reports import assert_each_report_is_there_once, json_lines, without_times
-from tests.train.runs import assert_same_weights, command, environment
-
-
-class StoppedHere(Exception):
-    """Stands for a machine that goes away."""
-
-
-def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the loop die right before step `step` + 1."""
-    record = Monitor.record
-
-    def dying(self: Monitor, number: int, *recorded: Any) -> None:
-        if number == step + 1:
-            raise StoppedHere
-        record(self, number, *recorded)
-
-    monkeypatch.setattr(Monitor, "record", dying)
+from tests.train.runs import (
+    StoppedHere,
+    assert_same_weights,
+    command,
+    environment,
+    stop_after,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +52,14 @@ def test_a_stopped_and_resumed_run_is_as_if_never_stopped(
     make = small_compression if task == "compression" else small_segmentation
     config = make(steps=6, save_every=3, log_every=2, ema_decay=ema_decay)
     config.model.update(model)
-    whole = loop.train(config, tmp_path / "whole")
+    whole = loop.train(make_task(config), tmp_path / "whole")
     with monkeypatch.context() as patch:
         stop_after(5, patch)  # the newest checkpoint is that of step 3, the newest report of step 4
         with pytest.raises(StoppedHere):
-            loop.train(config, tmp_path / "parts")
+            loop.train(make_task(config), tmp_path / "parts")
     assert [report["step"] for report in json_lines(tmp_path / "parts")] == [1, 2, 4]
     assert not (tmp_path / "parts" / "model").exists()
-    parts = loop.train(config, tmp_path / "parts")
+    parts = loop.train(make_task(config), tmp_path / "parts")
     assert_same_weights(whole, parts)
     has_statistics = any(name.endswith("/mean") for name in bundle.load(parts).weights)
     assert has_statistics == (config.model.norm == "batch")
@@ -83,20 +73,20 @@ def test_a_stopped_and_resumed_run_is_as_if_never_stopped(
 def test_a_work_directory_of_other_settings_is_refused(tmp_path: Path) -> None:
     other = small_compression()
     other.optimizer.learning_rate = 1.0
-    claim(tmp_path, resolve(other))  # nothing was trained with it yet: it may be corrected
-    claim(tmp_path, resolve(small_compression()))
+    claim(tmp_path, settings_of(other))  # nothing was trained with it yet: it may be corrected
+    claim(tmp_path, settings_of(small_compression()))
     (tmp_path / "checkpoints" / "2").mkdir(parents=True)
     other = small_compression()
     other.model.finenet_width = 8
     with pytest.raises(ConfigError, match=r"model.finenet_width \(was 4, now 8\)"):
-        claim(tmp_path, resolve(other))
+        claim(tmp_path, settings_of(other))
     moved = small_compression(log_every=1)
     moved.data.root = "/elsewhere"
-    claim(tmp_path, resolve(moved))
+    claim(tmp_path, settings_of(moved))
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_name(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path, small_compression().train)
+    monitor = Monitor(tmp_path, settings_of(small_compression()).train)
     for step in range(1, 5):
         value = jax.numpy.float32(np.nan if step >= 3 else 1.0)
         monitor.record(step, {"G/l1": value, "G/gan": jax.numpy.float32(1.0)}, 0.0)
@@ -111,20 +101,20 @@ def test_a_run_that_diverges_keeps_no_checkpoint_of_it(
     config = small_segmentation(steps=8, save_every=4, log_every=100)
     config.optimizer.learning_rate = 1e30
     with pytest.raises(TrainingStopped, match=r"step \d: S/"):
-        loop.train(config, tmp_path)
+        loop.train(make_task(config), tmp_path)
     assert not [p for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()]
     assert not (tmp_path / "model").exists()
 
 
 def test_samples_logs_and_model_are_written(tmp_path: Path) -> None:
     config = small_compression(steps=4, sample_every=4)
-    model = loop.train(config, tmp_path)
+    model = loop.train(make_task(config), tmp_path)
     with Image.open(tmp_path / "samples" / "00000004.png") as grid:
         assert grid.size == (5 * 64, 4 * 64)  # x, s, c, x', residual of four pictures
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
     loaded = bundle.load(model)
     assert loaded.classes.name == "scenes"
-    assert loaded.provenance["coarse"]["steps"] == 4
+    assert loaded.parts["coarse"].provenance["steps"] == 4
     assert {name.split("/")[0] for name in loaded.weights} == {"compnet", "finenet"}
 
 
@@ -138,7 +128,7 @@ def test_samples_logs_and_model_are_written(tmp_path: Path) -> None:
         ("data.crop", (60, 64), "must be multiples of 8, at least 32"),
         ("data.crop", (24, 64), "must be multiples of 8, at least 32"),
         ("train.log_every", 0, "train.log_every must be at least 1"),
-        ("train.ema_decay", 1.0, r"train.ema_decay must be in \[0, 1\)"),
+        ("train.ema_decay", 1.0, r"train.ema_decay must be at least 0 and below 1"),
         ("train.best_metric", "eval/psnr_rgb_db", "measured every train.evaluate_every steps"),
         ("after.evaluate", True, "embedded scenes"),
         ("model.classes", 3, "model.classes is 3"),
@@ -154,7 +144,7 @@ def test_bad_settings_are_refused_before_anything_is_written(
     if key == "after.evaluate":
         config.data.kind = "folders"
     with pytest.raises(Exception, match=message):
-        loop.train(config, tmp_path / "run")
+        loop.train(make_task(config), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -222,7 +212,10 @@ def test_a_full_disk_ends_the_command_with_one_line(tmp_path: Path) -> None:
         (["--config=configs/quickstart.py:huge"], "huge"),
         (["--config=configs/quickstart.py:tiny", "--config.model.nokey=1"], "nokey"),
         (["--config=configs/camvid.py:tiny", "--config.data.root=/none"], "error: data.root"),
-        (["--config=configs/quickstart.py:tiny", "--config.coding.layers=99"], "layers is 1 to 16"),
+        (
+            ["--config=configs/quickstart.py:tiny", "--config.coding.layers=99"],
+            "coding.layers must be at least 1 and at most 16",
+        ),
         (["--config=configs/quickstart.py:tiny", "--process_id=1"], "give --coordinator"),
     ],
 )
@@ -244,5 +237,5 @@ def test_a_model_is_written_before_its_first_step(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     model = verify(tmp_path / "model")
     assert set(model.parts) == {"coarse", "enhancenet"}
-    assert model.provenance["enhancenet"]["steps"] == 0
+    assert model.parts["enhancenet"].provenance["steps"] == 0
     assert not (tmp_path / CHECKPOINTS).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,14 +15,14 @@ from dsslic_jax.data.elements import Element
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.train.devices import sharding
-from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh, positions_of_host
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.state import init_state
-from tests.configurations import small_compression, small_segmentation
+from dsslic_jax.train.devices.sharding import check_batch_size, make_mesh, positions_of_host
+from dsslic_jax.train.settings import MeshSettings
+from dsslic_jax.train.tasks.registry import make_task
+from tests.configurations import settings_of, small_compression, small_segmentation
 
 
-def sizes(data: int = -1, fsdp: int = 1, rows: int = 1) -> dict[str, int]:
-    return {"data": data, "fsdp": fsdp, "rows": rows}
+def sizes(data: int = -1, fsdp: int = 1, rows: int = 1) -> MeshSettings:
+    return MeshSettings(data=data, fsdp=fsdp, rows=rows)
 
 
 def simulated_mesh(shape: tuple[int, int, int], host_of_device: list[int]) -> Any:
@@ -38,7 +39,7 @@ def test_the_data_axis_takes_the_devices_that_are_left() -> None:
 
 
 @pytest.mark.parametrize("wrong", [sizes(data=4), sizes(rows=3), sizes(fsdp=16)])
-def test_axes_that_do_not_use_up_the_devices_are_refused(wrong: dict[str, int]) -> None:
+def test_axes_that_do_not_use_up_the_devices_are_refused(wrong: MeshSettings) -> None:
     with pytest.raises(ConfigError, match="does not use up the 8 devices"):
         make_mesh(wrong)
 
@@ -54,10 +55,10 @@ def test_a_batch_need_only_divide_over_devices_with_pictures_of_their_own() -> N
     [
         ({"mesh.rows": 3}, "64 pixels high; make it a multiple of 24"),
         ({"mesh.rows": 2, "data.crop": (72, 64)}, "72 pixels high; make it a multiple of 16"),
-        ({"mesh.rows": 2, "data.crop": None}, "data.crop is unset"),
+        ({"mesh.rows": 2, "data.crop": None}, "data.crop must be .height, width."),
         ({"mesh.fsdp": 0}, "mesh.fsdp must be at least 1, not 0"),
         ({"mesh.rows": -1}, "mesh.rows must be at least 1, not -1"),
-        ({"mesh.data": -2}, "mesh.data must be at least 1, not -2"),
+        ({"mesh.data": -2}, "mesh.data must be at least -1, not -2"),
     ],
 )
 def test_a_mesh_that_does_not_fit_the_pictures_is_refused(
@@ -67,7 +68,7 @@ def test_a_mesh_that_does_not_fit_the_pictures_is_refused(
         with config.ignore_type():
             config.update_from_flattened_dict(changed)
         with pytest.raises(ConfigError, match=message):
-            resolve(config)
+            settings_of(config)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +91,8 @@ def test_a_host_reads_the_pictures_that_its_devices_hold(
 @pytest.mark.parametrize("pictures", [24, 23, 5])
 def test_hosts_read_each_picture_of_an_epoch_once(hosts: int, devices: int, pictures: int) -> None:
     """Also where neither the split divides over the batch nor an epoch over the hosts."""
-    config = resolve(small_compression()).data.copy_and_resolve_references()
-    config.update({"scenes_train": pictures, "flip": False, "crop": None})
+    data = settings_of(small_compression()).data
+    data = replace(data, scenes_train=pictures, flip=False, crop=None)
     source = Numbers(pictures)
     mesh = simulated_mesh(
         (hosts * devices, 1, 1), [h for h in range(hosts) for _ in range(devices)]
@@ -99,7 +100,7 @@ def test_hosts_read_each_picture_of_an_epoch_once(hosts: int, devices: int, pict
     batch = 24
     streams = [
         train_iterator(
-            config,
+            data,
             batch_size=batch,
             seed=3,
             positions=positions_of_host(batch, mesh, host),
@@ -139,7 +140,7 @@ class Numbers:
 
 def test_kernels_and_their_moments_are_divided_by_output_features() -> None:
     mesh = make_mesh(sizes(fsdp=2, rows=2))
-    state = init_state(resolve(small_compression()))
+    state = make_task(small_compression()).init_state()
     specs = jax.tree.map(lambda leaf: leaf.spec, sharding.state_sharding(state, mesh))
     adam = specs.generator.opt_state[0]
     for tree in (specs.generator.params, adam.mu, adam.nu):

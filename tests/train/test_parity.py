@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import flax.traverse_util
@@ -10,12 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import default
+from dsslic_jax.classes.table import class_table_json
+from dsslic_jax.configs import default
 from dsslic_jax.models.coarse import Coarse, build_coarse_model
+from dsslic_jax.models.discriminator import build_discriminator
 from dsslic_jax.train import state as states
-from dsslic_jax.train.losses.terms import discriminator_loss, generator_loss
-from dsslic_jax.train.tasks.coarse import make_train_step
+from dsslic_jax.train.losses.adversarial import discriminator_loss
+from dsslic_jax.train.losses.terms import Seen, generator_loss
+from dsslic_jax.train.optimizer import make_optimizer
+from dsslic_jax.train.tasks.coarse import Compression, make_train_step
 from tests import reference_fixture as reference
+from tests.configurations import settings_of
 
 ARRAYS, SETTINGS = reference.load()
 LOSS_NAMES = {
@@ -31,8 +37,10 @@ LOSS_NAMES = {
 
 
 @pytest.fixture(scope="module")
-def config() -> Any:
-    config = default.use_reference_choices(default.compression())
+def config(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    table = tmp_path_factory.mktemp("classes") / "five.json"
+    table.write_text(json.dumps(class_table_json(reference.CLASSES)))
+    config = default.use_variant(default.compression(), "reference")
     config.model.update(
         classes=SETTINGS["classes"],
         compnet_width=SETTINGS["ncf"],
@@ -42,19 +50,20 @@ def config() -> Any:
     config.discriminator.width = SETTINGS["ndf"]
     config.losses.vgg_weight = 0.0
     config.optimizer.constant_fraction = 1.0
-    return config
+    config.data.classes = str(table)
+    return settings_of(config)
 
 
 @pytest.fixture(scope="module")
 def state(config: Any) -> states.TrainState:
     params = reference.parameters(ARRAYS, "init")
-    optimizer = states.make_optimizer(config)
-    players = {k: states.Player(v, optimizer.init(v)) for k, v in params.items()}
-    fresh = states.init_state(config)
-    for name, player in players.items():
+    optimizer = make_optimizer(config)
+    learners = {k: states.Learner(v, optimizer.init(v)) for k, v in params.items()}
+    fresh = Compression(config).init_state()
+    for name, learner in learners.items():
         ours = jax.tree.map(jnp.shape, getattr(fresh, name).params)
-        assert ours == jax.tree.map(jnp.shape, player.params)
-    return fresh.replace(**players)
+        assert ours == jax.tree.map(jnp.shape, learner.params)
+    return fresh.replace(**learners)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,7 @@ def outputs(config: Any, state: states.TrainState, batch: dict[str, np.ndarray])
         )
         one_hot = jax.nn.one_hot(batch["labels"], config.model.classes)
         seen = jnp.concatenate([one_hot, made.coarse], axis=-1)
-        judge = states.discriminator_model(config)
+        judge = build_discriminator(config.discriminator)
         return made, judge.apply({"params": state.discriminator.params}, seen)
 
     return jax.jit(forward)(state, batch)
@@ -131,7 +140,7 @@ def test_three_steps_have_the_reference_losses_and_weights(
 def test_gradients_of_all_weights_agree(
     config: Any, state: states.TrainState, batch: dict[str, np.ndarray]
 ) -> None:
-    generator, judge = build_coarse_model(config.model), states.discriminator_model(config)
+    generator, judge = build_coarse_model(config.model), build_discriminator(config.discriminator)
     one_hot = jax.nn.one_hot(batch["labels"], config.model.classes)
 
     def discriminate(params: Any, picture: Any) -> Any:
@@ -141,12 +150,12 @@ def test_gradients_of_all_weights_agree(
         made = generator.apply({"params": params}, batch["labels"], batch["image"])
         real = discriminate(state.discriminator.params, batch["image"])
         fake = discriminate(state.discriminator.params, made.coarse)
-        return generator_loss(batch["image"], made, (real, fake), None, config.losses)[0]
+        return generator_loss(Seen(batch["image"], made, (real, fake)), config.losses)[0]
 
     def loss_d(params: Any) -> jax.Array:
         made = generator.apply({"params": state.generator.params}, batch["labels"], batch["image"])
         real, fake = discriminate(params, batch["image"]), discriminate(params, made.coarse)
-        return discriminator_loss(real, fake, config.losses)[0]
+        return discriminator_loss(real, fake, config.losses.gan)[0]
 
     gradients = {
         "generator": jax.jit(jax.grad(loss_g))(state.generator.params),

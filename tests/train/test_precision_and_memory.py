@@ -1,4 +1,4 @@
-"""bfloat16 arithmetic and recomputation change what a step costs, and hardly what it does."""
+"""bfloat16 arithmetic and rematerialisation change what a step costs, and hardly what it does."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ import pytest
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.train.devices.rematerialisation import POLICIES, recomputed
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.state import init_state
-from dsslic_jax.train.tasks.coarse import make_train_step
-from dsslic_jax.train.tasks.segmentation import init_segmentation_state, make_segmentation_step
-from tests.configurations import small_compression, small_segmentation
+from dsslic_jax.train.devices.rematerialisation import POLICIES, rematerialised
+from dsslic_jax.train.tasks.registry import make_task
+from tests.configurations import settings_of, small_compression, small_segmentation
 
 STEPS = 200
 
 
 def losses_of(config: Any) -> tuple[Any, list[dict[str, float]]]:
     """The last state and the metrics of every step."""
-    config = resolve(config)
-    if config.task == "compression":
-        state, step = init_state(config), make_train_step(config)
-    else:
-        state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
+    task = make_task(config)
+    config, state, step = task.settings, task.first_state(), task.step()
     compiled = jax.jit(step, donate_argnums=0)
     stream = train_iterator(config.data, batch_size=config.train.batch_size, seed=1)
     history = []
@@ -46,7 +40,7 @@ def four_steps() -> list[dict[str, float]]:
 
 
 def test_200_steps_in_bfloat16_lose_what_they_lose_in_float32() -> None:
-    """Means of 50 steps: single steps part ways, since the players answer each other's rounding."""
+    """Means of 50 steps: single steps part ways, since the learners answer each other's rounding."""
     curves = {}
     for precision in ("float32", "bfloat16"):
         config = small_compression(batch_size=2, steps=STEPS)
@@ -84,8 +78,9 @@ def test_segnet_recomputes_too() -> None:
 
 
 def test_each_choice_keeps_less_for_the_way_back(capsys: pytest.CaptureFixture[str]) -> None:
-    config = resolve(small_compression())
-    model, params = build_coarse_model(config.model), init_state(config).generator.params
+    task = make_task(small_compression())
+    model = build_coarse_model(task.settings.model)
+    params = task.init_state().generator.params
     labels, picture = jnp.zeros((1, 64, 64), jnp.int32), jnp.zeros((1, 64, 64, 3))
 
     def total(params: Any) -> jax.Array:
@@ -93,7 +88,7 @@ def test_each_choice_keeps_less_for_the_way_back(capsys: pytest.CaptureFixture[s
 
     kept = {}
     for choice in ("nothing", *POLICIES):
-        jax.ad_checkpoint.print_saved_residuals(recomputed(total, choice), params)
+        jax.ad_checkpoint.print_saved_residuals(rematerialised(total, choice), params)
         shapes = re.findall(
             r"^\w+\[([\d,]*)\](?!.*from the argument)", capsys.readouterr().out, re.M
         )
@@ -107,6 +102,6 @@ def test_an_unknown_precision_or_choice_is_refused() -> None:
     config = small_compression()
     config.precision = "float16"
     with pytest.raises(ConfigError, match="precision must be one of float32, bfloat16"):
-        resolve(config)
+        settings_of(config)
     with pytest.raises(ConfigError, match=r"train\.recompute"):
-        resolve(small_compression(recompute="all"))
+        settings_of(small_compression(recompute="all"))

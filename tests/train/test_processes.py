@@ -16,14 +16,12 @@ import jax
 import numpy as np
 import pytest
 
-from configs import quickstart
 from dsslic_jax.bundle import directory as bundle
-from dsslic_jax.classes.table import class_table
+from dsslic_jax.configs import quickstart
 from dsslic_jax.train import loop
 from dsslic_jax.train.devices import sharding
-from dsslic_jax.train.devices.mesh import make_mesh
+from dsslic_jax.train.devices.sharding import make_mesh
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints
-from dsslic_jax.train.settings import resolve
 from dsslic_jax.train.tasks.registry import make_task
 from tests.conftest import ROOT
 
@@ -131,11 +129,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_processes_train_the_weights_of_one(undisturbed: Path, tmp_path: Path) -> None:
-    loop.train(configuration(), tmp_path)
+    loop.train(make_task(configuration()), tmp_path)
     expected, got = weights(tmp_path), weights(undisturbed)
     assert expected.keys() == got.keys()
-    before = make_task(resolve(configuration()), class_table("scenes"))
-    fresh = before.bundle(before.state).weights
+    before = make_task(configuration())
+    fresh = before.bundle(before.first_state()).weights
     moved = max(np.abs(expected[name] - fresh[name]).max() for name in fresh)
     difference = max(np.abs(expected[name] - got[name]).max() for name in expected)
     print(f"two processes against one: weights differ by at most {difference:.1e}")
@@ -166,12 +164,12 @@ def test_their_checkpoint_is_restored_on_another_mesh(
 ) -> None:
     config = configuration()
     config.mesh.fsdp = fsdp
-    mesh = make_mesh(config.mesh, jax.devices()[:devices])
-    task = make_task(resolve(config), class_table("scenes"))
+    task = make_task(config)
+    mesh, first = make_mesh(task.settings.mesh, jax.devices()[:devices]), task.first_state()
     with closing(Checkpoints(undisturbed / CHECKPOINTS, keep=9)) as checkpoints:
         step = checkpoints.latest_step
-        shardings = sharding.state_sharding(task.state, mesh)
-        state, _ = checkpoints.restore(step, task.state, shardings)
+        shardings = sharding.state_sharding(first, mesh)
+        state, _ = checkpoints.restore(step, first, shardings)
     assert step == int(state.step) == 8
     assert {leaf.sharding.mesh for leaf in jax.tree.leaves(state)} == {mesh}
     got = task.bundle(sharding.on_host(state, mesh)).weights

@@ -1,7 +1,8 @@
-"""The training step: both players move, orders differ, eight devices agree with one."""
+"""The training step: both learners move, orders differ, eight devices agree with one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,21 @@ import numpy as np
 import pytest
 
 from dsslic_jax.bundle import directory as bundles
-from dsslic_jax.classes.table import class_table
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.label_conv import LabelConv
-from dsslic_jax.models.layers import init_params
+from dsslic_jax.models.layers import he_std, init_params
+from dsslic_jax.models.parts import COARSE
 from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.vgg import VGG19Features
 from dsslic_jax.train.devices import sharding
-from dsslic_jax.train.devices.mesh import check_batch_size, make_mesh
-from dsslic_jax.train.settings import resolve
-from dsslic_jax.train.state import init_state, learning_rate
+from dsslic_jax.train.devices.sharding import check_batch_size, make_mesh
+from dsslic_jax.train.optimizer import learning_rate
+from dsslic_jax.train.settings import MeshSettings
 from dsslic_jax.train.tasks import coarse as steps
-from dsslic_jax.train.tasks.coarse import make_train_step
 from dsslic_jax.train.tasks.registry import make_task
-from dsslic_jax.train.tasks.segmentation import (
-    he_std,
-    init_segmentation_state,
-    make_segmentation_step,
-)
-from tests.configurations import small_compression, small_segmentation
+from tests.configurations import settings_of, small_compression, small_segmentation
 
 RNG = np.random.default_rng(11)
 BATCH = {
@@ -45,12 +40,9 @@ def run(
 ) -> tuple[Any, list[dict[str, float]]]:
     """The state and metrics after `steps` steps on the first `devices` devices."""
     config.mesh.update(mesh)
-    config = resolve(config)
-    grid = make_mesh(config.mesh, jax.devices()[:devices])
-    if config.task == "compression":
-        state, step = init_state(config, frozen), make_train_step(config)
-    else:
-        state, step = init_segmentation_state(config), make_segmentation_step(config, (0,))
+    task = make_task(config)
+    grid = make_mesh(task.settings.mesh, jax.devices()[:devices])
+    state, step = task.first_state().replace(frozen=frozen), task.step()
     compiled = sharding.compile_step(step, grid, state)
     state = sharding.place(state, sharding.state_sharding(state, grid))
     history = []
@@ -114,10 +106,11 @@ def test_eight_devices_take_the_step_that_one_takes(
 
 @pytest.mark.parametrize("mesh", [{}, {"rows": 2}])
 def test_eight_devices_share_the_statistics_of_their_whole_batch(mesh: dict[str, int]) -> None:
-    # One step: in a second one, rounding turns the sign of a few |x - x'|, and their gradients with them. Nor is c
-    # rounded to 8 bits, where a last digit may decide between two grey levels.
+    # One step, without absolute values, whose gradients a last digit may turn around, as on some processors; nor is c
+    # rounded to 8 bits, where one may decide between two grey levels.
     config = small_batch_norm()
     config.model.round_compact = False
+    config.losses.update({"l1_weight": 0.0, "features_weight": 0.0, "mse_weight": 20.0})
     (one, losses), (eight, losses_of_eight) = run(config, 1), run(config, 8, **mesh)
     for name, value in losses[0].items():
         assert losses_of_eight[0][name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
@@ -125,10 +118,11 @@ def test_eight_devices_share_the_statistics_of_their_whole_batch(mesh: dict[str,
         (state.variables, state.discriminator.params) for state in (one, eight)
     )
     difference = largest_difference(weights, weights_of_eight)
-    print(
-        f"batch norm, eight devices {mesh}: weights differ from one's by at most {difference:.1e}"
-    )
-    assert difference <= 1e-6
+    fresh = make_task(config).first_state()
+    moved = largest_difference(fresh.variables, one.variables)
+    print(f"batch norm, eight devices {mesh}: weights differ from one's by {difference:.1e}")
+    print(f"they moved by up to {moved:.1e}")
+    assert difference <= 2e-5 and moved > 1e-2
 
 
 def test_vgg_distances_and_group_norm_are_the_same_in_bands_of_rows(
@@ -163,8 +157,8 @@ def weights_that_matter(state: Any) -> Any:
         return leaf if names[-1] == "kernel" or free else np.zeros(())
 
     return [
-        jax.tree_util.tree_map_with_path(keep, player.params)
-        for player in (state.generator, state.discriminator)
+        jax.tree_util.tree_map_with_path(keep, learner.params)
+        for learner in (state.generator, state.discriminator)
     ]
 
 
@@ -181,7 +175,7 @@ def test_every_term_is_named_and_finite(one_device: tuple[Any, list[dict[str, fl
 def test_both_players_and_both_halves_of_the_generator_move(
     one_device: tuple[Any, list[dict[str, float]]],
 ) -> None:
-    before = init_state(resolve(small_compression()))
+    before = make_task(small_compression()).init_state()
     after = one_device[0]
     for tree, moved in (
         (before.generator.params["compnet"], after.generator.params["compnet"]),
@@ -198,7 +192,7 @@ def test_without_adversarial_terms_the_discriminator_is_neither_run_nor_moved(
     config = small_compression()
     config.losses.update({"gan_weight": 0.0, "features_weight": 0.0, "mse_weight": 10.0})
     config.losses.compact_rate_weight = 0.5
-    before = init_state(resolve(config))
+    before = make_task(config).init_state()
     after, (metrics,) = run(config, devices=1)
     assert not any(name.startswith("D/") for name in metrics)
     first = one_device[1][0]
@@ -225,11 +219,11 @@ def test_alternating_and_simultaneous_updates_are_two_algorithms(
 
 
 def test_the_poster_trains_on_the_8_bit_compact_picture_and_the_reference_does_not() -> None:
-    config = resolve(small_compression())
-    params = init_state(config).generator.params
+    task = make_task(small_compression())
+    params = task.init_state().generator.params
     labels, picture = BATCH["labels"].astype(np.int32), BATCH["image"] / 127.5 - 1
     made = [
-        build_coarse_model({**config.model, "round_compact": rounded}).apply(
+        build_coarse_model(replace(task.settings.model, round_compact=rounded)).apply(
             {"params": params}, labels, jnp.asarray(picture, jnp.float32)
         )
         for rounded in (True, False)
@@ -244,10 +238,11 @@ def test_the_poster_trains_on_the_8_bit_compact_picture_and_the_reference_does_n
 def test_running_statistics_move_once_a_step(update_order: str) -> None:
     config = small_compression(update_order=update_order)
     config.model.norm = "batch"
-    config = resolve(config)
+    task = make_task(config)
+    config = task.settings
     batch = {name: jnp.asarray(array[:2]) for name, array in BATCH.items()}
     stem = LabelConv(config.model.compnet_width, config.model.classes)
-    state, step, mean, var = init_state(config), jax.jit(make_train_step(config)), 0.0, 1.0
+    state, step, mean, var = task.init_state(), jax.jit(task.step()), 0.0, 1.0
     for _ in range(2):
         params = {"params": state.generator.params["compnet"]["stem"]}
         seen = stem.apply(params, batch["labels"].astype(jnp.int32), to_network(batch["image"]))
@@ -263,7 +258,7 @@ def test_running_statistics_move_once_a_step(update_order: str) -> None:
 def test_batch_norm_in_ycbcr_trains(batch_norm: tuple[Any, list[dict[str, float]]]) -> None:
     state, history = batch_norm
     assert all(np.isfinite(list(metrics.values())).all() for metrics in history)
-    before = init_state(resolve(small_batch_norm()))
+    before = make_task(small_batch_norm()).init_state()
     for network in ("compnet", "finenet"):
         moved = largest_difference(
             before.generator.params[network], state.generator.params[network]
@@ -277,16 +272,15 @@ def test_batch_norm_in_ycbcr_trains(batch_norm: tuple[Any, list[dict[str, float]
 def test_a_model_directory_infers_what_training_s_samples_show(
     batch_norm: tuple[Any, list[dict[str, float]]], tmp_path: Path
 ) -> None:
-    config, state = resolve(small_batch_norm()), batch_norm[0]
-    task = make_task(config, class_table(config.data.classes))
+    task, state = make_task(small_batch_norm()), batch_norm[0]
     bundles.save(task.bundle(state), tmp_path)
     loaded = bundles.load(tmp_path)
     labels, picture = BATCH["labels"][:1], to_network(jnp.asarray(BATCH["image"][:1]))
-    infer = jax.jit(build_coarse_model(loaded.model).apply)
-    made = infer(loaded.coarse_variables(), labels.astype(np.int32), picture)
+    infer = jax.jit(build_coarse_model(loaded.settings(COARSE)).apply)
+    made = infer(loaded.variables(COARSE), labels.astype(np.int32), picture)
     trained = infer(state.variables, labels.astype(np.int32), picture)
     np.testing.assert_array_equal(made.coarse, trained.coarse)
-    fresh = {**loaded.coarse_variables(), "batch_stats": init_state(config).batch_stats}
+    fresh = {**loaded.variables(COARSE), "batch_stats": task.init_state().batch_stats}
     assert np.abs(infer(fresh, labels.astype(np.int32), picture).coarse - made.coarse).max() > 1e-4
     _, _, compact, coarse, _ = task.sample(state, {k: v[:1] for k, v in BATCH.items()})[0]
     assert np.abs(coarse - np.asarray(to_pixels(made.coarse[0]), np.int16)).max() <= 1
@@ -296,18 +290,18 @@ def test_a_model_directory_infers_what_training_s_samples_show(
 
 def test_a_batch_that_does_not_divide_over_the_devices_is_refused() -> None:
     with pytest.raises(ConfigError, match="multiple of 8"):
-        check_batch_size(12, make_mesh({"data": -1, "fsdp": 1, "rows": 1}))
+        check_batch_size(12, make_mesh(MeshSettings()))
 
 
 def test_an_unknown_update_order_is_refused() -> None:
     config = small_compression(update_order="both")
     with pytest.raises(ConfigError, match="update_order"):
-        make_train_step(resolve(config))
+        make_task(config)
 
 
 def test_the_learning_rate_is_constant_then_falls_linearly_to_zero() -> None:
     config = small_compression(steps=100)
-    rate = learning_rate(config)
+    rate = learning_rate(settings_of(config))
     assert [float(rate(s)) for s in (0, 49, 50)] == pytest.approx([2e-4] * 3)
     assert float(rate(75)) == pytest.approx(1e-4)
     assert float(rate(100)) == 0.0

@@ -1,31 +1,29 @@
-"""Layer s: the label map, decoded without a model; it opens with the pixel count of each class, so that a search need
-not decode the map.
+"""Layer s: the label map, decoded without a model. docs/format.md has the bytes.
 
-    classes present, less one u8 | per class, ids ascending: gap to the id before u8, samples varint | coded map
-
-The coder sees ranks 0, 1, … of the ids present; a map of one class takes no coder. The last count is left out: the
-counts sum to the samples of the map, one for each pixel or, at a label scale above 1, for each block of pixels.
+It opens with the count of each class, so that a search need not decode the map.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.codec.coders.registry import LosslessCoder, decoder_for
+from dsslic_jax.codec.coders.coder import Context, LosslessCoder, encode_exactly
+from dsslic_jax.codec.coders.registry import OpenCoders
 from dsslic_jax.codec.label_scale import repeated
 from dsslic_jax.codec.stream import container
 from dsslic_jax.codec.varint import read_varint, write_varint
-from dsslic_jax.errors import CoderFailed, StreamError
+from dsslic_jax.errors import StreamError
 
 _WHERE = "layer s"
 _ROWS = 1024
 
 
-def encode_label_layer(labels: np.ndarray, coder: LosslessCoder) -> bytes:
+def encode_label_layer(
+    labels: np.ndarray, coder: LosslessCoder, context: Context | None = None
+) -> bytes:
     """s at its label scale, uint8 class ids -> the bytes of layer s. Raises CoderFailed if the coder loses anything."""
     counts = count_labels(labels)
     ids = np.flatnonzero(counts)
@@ -38,12 +36,7 @@ def encode_label_layer(labels: np.ndarray, coder: LosslessCoder) -> bytes:
         return head
     ranks = np.zeros(256, np.uint8)
     ranks[ids] = np.arange(len(ids))
-    ranked = ranks[labels]
-    coded = coder.encode(ranked)
-    # External programs can fail without saying so: read back what they wrote.
-    if not np.array_equal(coder.decode(coded, ranked.shape), ranked):
-        raise CoderFailed(f"{coder.name} did not give back the label map it was given to code")
-    return head + coded
+    return head + encode_exactly(coder, ranks[labels], context or Context(), "s")
 
 
 def count_labels(labels: np.ndarray) -> np.ndarray:
@@ -77,34 +70,26 @@ def read_counts(payload: bytes, header: container.Header) -> tuple[dict[int, int
         counts[class_id] = samples
         samples_left -= samples
     if class_id >= header.classes.num_classes:
-        raise StreamError(
-            f"layer s holds label {class_id}; class table {header.classes.name} has "
-            f"{header.classes.num_classes}"
-        )
+        has = f"class table {header.classes.name} has {header.classes.num_classes}"
+        raise StreamError(f"layer s holds label {class_id}; {has}")
     return counts, position
 
 
-def decode_labels(
-    data: bytes, codecs: str = "embedded", programs: Mapping[str, str] | None = None
-) -> tuple[np.ndarray, ClassTable]:
-    """Decodes layer s of a stream.
+def decode_labels(data: bytes, coders: OpenCoders | None = None) -> tuple[np.ndarray, ClassTable]:
+    """s of a stream, uint8 [H, W] class ids, and the class table they follow; by default with the default coders.
 
-    Returns:
-      s, uint8 [H, W] class ids, and the class table they follow.
-
-    Raises:
-      StreamError: not a stream, damaged, cut inside layer s, without one, or with labels its class table does not have.
-      CoderUnavailable, CoderFailed: the layer's coder is missing or failed.
+    Raises StreamError where it is not a stream, damaged, cut inside layer s, without one, or with labels that its class
+    table does not have; CoderUnavailable or CoderFailed where the layer's coder is missing or failed.
     """
     header = container.read_header(data)
     if header.layer("s") is None:
         raise StreamError("the stream was coded without labels: there is no layer s")
     payload = container.read_layers(data, header, "s")["s"]
-    return decode_label_layer(header, payload, codecs, programs), header.classes
+    return decode_label_layer(header, payload, coders), header.classes
 
 
 def decode_label_layer(
-    header: container.Header, payload: bytes, codecs: str, programs: Mapping[str, str] | None
+    header: container.Header, payload: bytes, coders: OpenCoders | None = None
 ) -> np.ndarray:
     """s, uint8 [H, W], from the bytes of layer s. Raises as `decode_labels` does."""
     layer = header.layer("s")
@@ -115,9 +100,9 @@ def decode_label_layer(
         if position != len(payload):
             raise StreamError("bytes follow the label map of layer s")
         return np.full((header.height, header.width), ids[0], np.uint8)
-    ranked = decoder_for(layer.coder, codecs, programs).decode(
-        payload[position:], header.label_shape
-    )
+    coders = coders or OpenCoders()
+    decoder, context = coders.decoder("s", layer.coder), coders.context_of("s")
+    ranked = decoder.decode(payload[position:], header.label_shape, context)
     if count_labels(ranked)[: len(ids)].tolist() != [*counts.values()]:
         raise StreamError("the label map of layer s does not have the counts that it opens with")
     return repeated(ids[ranked], header.label_scale, header.height, header.width)

@@ -35,10 +35,9 @@ def parse_weights(text: str, classes: ClassTable) -> dict[int, float]:
         if not separator or not ids:
             known = [name.casefold() for name in classes.names]
             close = difflib.get_close_matches(name.strip().casefold(), known, 3)
-            raise ConfigError(
-                f"weights {entry.strip()!r}: write CLASS=NUMBER with a class of {classes.name}"
-                + (f" ({', '.join(close)}?)" if close else "")
-            )
+            wanted = f"write CLASS=NUMBER with a class of {classes.name}"
+            guess = f" ({', '.join(close)}?)" if close else ""
+            raise ConfigError(f"weights {entry.strip()!r}: {wanted}{guess}")
         try:
             weight = float(number)
         except ValueError as error:

@@ -1,11 +1,9 @@
 """A residual layer: what the picture so far lacks, as pictures for a lossy coder, and back.
 
-    opening, see residual_opening.py | range | weights, if flagged | tiles, if flagged | BPG file(s)
-    range of "min_max": low, high i16: codes 0 … 2^bits - 1 stand for low … high grey levels, evenly (poster)
-    range of "centred": step u16 / 4096: code 2^(bits - 1) stands for 0, each further one for a step; clipped
-    tiles: log2 of their side u8, length of each BPG file but the last varint; row by row
+    opening | range | weights, if flagged | tiles, if flagged | coded picture(s)
 
-Little-endian. The BPG files themselves tell bit depth, colour space and chroma format.
+docs/format.md has the bytes. The opening says what is done to get from the codes to a picture; the coded pictures
+themselves tell how many bits their codes have.
 """
 
 from __future__ import annotations
@@ -14,32 +12,87 @@ import math
 import struct
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
-from dsslic_jax.codec.coders.bpg.embedded import MAX_QP
-from dsslic_jax.codec.coders.registry import LayerDecoder, LossyCoder
+from dsslic_jax.codec.coders.coder import Context, LossyCoder
 from dsslic_jax.codec.layers import object_weights
-from dsslic_jax.codec.layers.residual_opening import Opening, read_opening
-from dsslic_jax.codec.networks.enhancement import Enhancer
+from dsslic_jax.codec.networks.predictor import Enhancer
 from dsslic_jax.codec.tiles import Tile, grown, tiles
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import StreamError
 
-TILED_FROM_PIXELS = (
-    1 << 23
-)  # larger pictures are coded in tiles: bounded memory, and on several cores
+TILED_FROM_PIXELS = 1 << 23  # larger pictures are coded in tiles: bounded memory, several cores
 LOG2_TILE = 11
 _RANGE = struct.Struct("<hh")
 _STEP = struct.Struct("<H")
 _STEP_UNIT = 4096
-_QP_UNIT = 32  # the quantiser's fraction is kept in this many parts
 _THREADS = 2
 _ROWS = 512
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+MAPPINGS = ("min_max", "centred")  # by their number in the stream
+_WEIGHTED, _TILED, _ENHANCED, _PREDICTION_GAIN = 16, 32, 64, 128
+_GAIN_UNIT = 16  # a prediction gain is a whole number of this many parts
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the first bytes of a residual layer say.
+
+    Attributes:
+      mapping: one of MAPPINGS.
+      weighted: weights by class follow the range.
+      tiled: a table of tiles follows, and several BPG files.
+      prediction_gain: of r1, 0 … 1 in sixteenths, see `residual.prediction`.
+      strength: 1 to 255, that of the enhancement network, which has the last word on the layer's picture; None without.
+    """
+
+    mapping: str
+    weighted: bool = False
+    tiled: bool = False
+    prediction_gain: float = 1.0
+    strength: int | None = None
+
+    def pack(self) -> bytes:
+        """The bytes."""
+        flags = _WEIGHTED * self.weighted | _TILED * self.tiled
+        rest = b""
+        if self.prediction_gain != 1:
+            flags |= _PREDICTION_GAIN
+            rest += bytes([round(self.prediction_gain * _GAIN_UNIT)])
+        if self.strength is not None:
+            flags |= _ENHANCED
+            rest += bytes([self.strength])
+        return bytes([MAPPINGS.index(self.mapping) | flags]) + rest
+
+
+def read_opening(payload: bytes) -> tuple[Opening, int]:
+    """The opening of a residual layer, and the position after it. Raises StreamError for what cannot be."""
+    if not payload or payload[0] & 0xF >= len(MAPPINGS):
+        raise StreamError("a residual layer has a mapping this program does not know")
+    flags, position = payload[0], 1
+    gain, strength = _GAIN_UNIT, None
+    if len(payload) < position + bool(flags & _PREDICTION_GAIN) + bool(flags & _ENHANCED):
+        raise StreamError("a residual layer is cut short inside its opening")
+    if flags & _PREDICTION_GAIN:
+        gain, position = payload[position], position + 1
+        if gain >= _GAIN_UNIT:
+            raise StreamError(f"a residual layer declares a prediction gain of {gain}/{_GAIN_UNIT}")
+    if flags & _ENHANCED:
+        strength, position = payload[position], position + 1
+        if not strength:
+            raise StreamError("a residual layer declares an enhancement of no strength")
+    weighted, tiled = bool(flags & _WEIGHTED), bool(flags & _TILED)
+    return Opening(MAPPINGS[flags & 0xF], weighted, tiled, gain / _GAIN_UNIT, strength), position
+
+
+def with_strength(payload: bytes, strength: int) -> bytes:
+    """A residual layer whose picture is enhanced afterwards."""
+    opening, position = read_opening(payload)
+    return replace(opening, strength=strength).pack() + payload[position:]
 
 
 @dataclass(frozen=True)
@@ -52,7 +105,7 @@ class Scale:
     def to_codes(self, residual: np.ndarray, bits: int) -> np.ndarray:
         """float32 [H, W, 3] grey levels -> uint8 or uint16 codes, clipped to the range."""
         codes = np.round((residual - np.float32(self.low)) * np.float32(1 / self.step))
-        return np.clip(codes, 0, (1 << bits) - 1).astype(np.uint8 if bits == 8 else np.uint16)
+        return np.clip(codes, 0, (1 << bits) - 1).astype(np.uint8 if bits <= 8 else np.uint16)
 
     def to_levels(self, codes: np.ndarray) -> np.ndarray:
         """The inverse, float32."""
@@ -65,26 +118,8 @@ class ResidualSettings:
 
     quality: float  # 0 (coarsest) to 100 (finest)
     mapping: str = "min_max"
-    bits: int = 8  # 8 or 10
-    colour: str = "ycbcr444"  # "ycbcr444", "ycbcr420" or "rgb444"
     weights: dict[int, float] = field(default_factory=dict)  # by class id
     prediction_gain: float = 1.0  # of a first layer: 0 … 1 in sixteenths, see `prediction`
-
-    @property
-    def strength(self) -> int:
-        """How coarse the quality is, for an enhancement network: four times its quantiser, 1 to 204."""
-        return max(round(4 * MAX_QP * (1 - self.quality / 100)), 1)
-
-    def quantiser(self, stretch: float = 1.0) -> tuple[int, float]:
-        """bpgenc's whole -q and the gain (at most 1) on the residual that together make the quality.
-
-        Quality 100 … 0 is quantiser 0 … 51; six steps of it double the error, so a residual whose codes stand for
-        `stretch` times the grey levels that the quality is meant for takes 6 log2(stretch) fewer. A quantiser between
-        two whole ones is the lower one on a residual made smaller.
-        """
-        exact = MAX_QP * (1 - self.quality / 100) - 6 * math.log2(stretch)
-        exact = min(max(round(exact * _QP_UNIT) / _QP_UNIT, 0), MAX_QP)
-        return math.floor(exact), 2 ** ((math.floor(exact) - exact) / 6)
 
 
 def prediction(so_far: np.ndarray, gain: float) -> np.ndarray:
@@ -108,22 +143,16 @@ def span(picture: np.ndarray, so_far: np.ndarray, prediction_gain: float = 1.0) 
 def encode(
     picture: np.ndarray,
     so_far: np.ndarray,
-    labels: np.ndarray | None,
+    context: Context,
     settings: ResidualSettings,
     coder: LossyCoder,
     quality_span: int,
 ) -> bytes:
-    """The bytes of a residual layer.
+    """The bytes of a residual layer of x, uint8 [H, W, 3], after those that give `so_far`, of the same shape.
 
-    Args:
-      picture: x, uint8 [H, W, 3].
-      so_far: what the layers before give, uint8 [H, W, 3].
-      labels: s, uint8 [H, W] as decoded; needed for weights only.
-      quality_span: the `span` that the quality of "min_max" is meant for: that of the first layer, so that one
-        quality means one error in every layer and with any weights.
-
-    Raises:
-      CoderFailed, CoderUnavailable: the coder's.
+    Weights need the labels of `context`. `quality_span` is the `span` that the quality of "min_max" is meant for: that
+    of the first layer, so that one quality means one error in every layer and with any weights. Raises CoderFailed and
+    CoderUnavailable as the coder does.
     """
     height, width = picture.shape[:2]
     large = height * width > TILED_FROM_PIXELS
@@ -134,57 +163,50 @@ def encode(
     def residual_of(tile: Tile) -> np.ndarray:
         base = prediction(so_far[tile], settings.prediction_gain)
         levels = picture[tile].astype(np.float32) - base
-        return levels if gains is None else levels * _mask(labels, gains, tile)
+        return levels if gains is None else levels * _mask(context.labels, gains, tile)
 
     if settings.mapping == "min_max":
         low, high = _extremes(map(residual_of, pieces))
         high = max(high, low + 1)
-        qp, gain = settings.quantiser((high - low) / quality_span)
+        own, gain = coder.setting(settings.quality, (high - low) / quality_span)
         packed = _RANGE.pack(low, low + math.ceil((high - low) / gain))
     else:
-        step = 1.0
-        if settings.bits == 10:
-            # Four codes a grey level are natural; where they would clip a level, two reach all that there are.
+        step = 2.0 ** (8 - coder.bits)
+        if coder.bits > 8:
+            # So many codes a grey level are natural; where they would clip a level, half reach all that there are.
             low, high = _extremes(map(residual_of, pieces))
-            step = 0.25 if -128 <= low and high <= 127 else 0.5
-        qp, gain = settings.quantiser(step * (1 << settings.bits - 8))
+            step *= 1 if -128 <= low and high <= 127 else 2
+        own, gain = coder.setting(settings.quality, step * 2.0 ** (coder.bits - 8))
         packed = _STEP.pack(round(step / gain * _STEP_UNIT))
-    scale = _scale(settings.mapping, packed, settings.bits)
+    scale = _scale(settings.mapping, packed, coder.bits)
 
     def coded(piece: Tile) -> bytes:
-        codes = scale.to_codes(residual_of(piece), settings.bits)
-        return coder.encode(codes, qp, settings.colour, settings.bits)
+        codes = scale.to_codes(residual_of(piece), coder.bits)
+        return coder.encode(codes, own, context.cut(piece) if large else context)
 
     files = _in_parallel(coded, pieces)
     opening = Opening(settings.mapping, bool(weights), large, settings.prediction_gain)
-    head = opening.pack() + packed + weights
-    if large:
-        head += bytes([LOG2_TILE]) + b"".join(write_varint(len(file)) for file in files[:-1])
-    return head + b"".join(files)
+    tiling = [bytes([LOG2_TILE]), *(write_varint(len(file)) for file in files[:-1])]
+    return b"".join([opening.pack(), packed, weights, *(tiling if large else []), *files])
 
 
 def decode(
     payload: bytes,
     so_far: np.ndarray,
-    labels: np.ndarray | None,
-    decoder: LayerDecoder,
+    context: Context,
+    decoder: LossyCoder,
     first: bool = True,
     enhancer: Enhancer | None = None,
 ) -> np.ndarray:
     """The picture with this layer added, clip(round(so_far + r̂)), and enhanced where the layer says so.
 
-    Args:
-      payload: the bytes of the layer.
-      so_far: what the layers before give, uint8 [H, W, 3].
-      labels: s, uint8 [H, W] as decoded; None without.
-      decoder: of the BPG files.
-      first: whether it is r1, which alone may take its residual from another `prediction` than `so_far` itself.
-      enhancer: the model's, if it has one.
-
-    Raises StreamError for a layer that cannot be, CoderFailed and CoderUnavailable as the decoder does.
+    `so_far`, uint8 [H, W, 3], is what the layers before give; weights and the enhancer need the labels of `context`.
+    The `first` layer alone may take its residual from another `prediction` than `so_far` itself. Raises StreamError for
+    a layer that cannot be, CoderFailed and CoderUnavailable as the decoder does.
     """
     height, width = so_far.shape[:2]
     opening, start = read_opening(payload)
+    labels = context.labels
     _check_context(opening, first, labels, enhancer)
     position = start + _range_of(opening.mapping).size
     packed = payload[start:position]
@@ -199,9 +221,9 @@ def decode(
 
     def add(job: tuple[Tile, bytes]) -> None:
         tile, file = job
-        codes = decoder.decode(file, so_far[tile].shape)
-        bits = 8 if codes.dtype == np.uint8 else 10
-        levels = _scale(opening.mapping, packed, bits).to_levels(codes)
+        told = context.cut(tile) if opening.tiled else context
+        codes = decoder.decode(file, so_far[tile].shape, told)
+        levels = _scale(opening.mapping, packed, decoder.coded_bits(file)).to_levels(codes)
         if gains is not None:
             levels /= _mask(labels, gains, tile)
         base = prediction(so_far[tile], opening.prediction_gain)
@@ -261,15 +283,12 @@ def _tiled_files(
         raise StreamError("a residual layer declares impossible tiles")
     pieces = tiles(height, width, 1 << payload[position])
     position += 1
-    lengths = []
+    ends = [0]
     for _ in pieces[:-1]:
         length, position = read_varint(payload, position, "a residual layer")
-        lengths.append(length)
-    files = []
-    for length in lengths:
-        files.append(payload[position : position + length])
-        position += length
-    return pieces, [*files, payload[position:]]
+        ends.append(ends[-1] + length)
+    rest = payload[position:]
+    return pieces, [rest[i:j] for i, j in zip(ends, [*ends[1:], len(rest)], strict=True)]
 
 
 def _mask(labels: np.ndarray | None, log2_gains: np.ndarray, tile: Tile) -> np.ndarray:

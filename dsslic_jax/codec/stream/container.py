@@ -1,7 +1,6 @@
 """The `.dsslic` stream: a header that describes every layer, then the layers in order. See docs/format.md.
 
-A prefix of the file that ends with a layer decodes to that layer. Coders do not notice damage by themselves
-(a flipped bit decodes to another picture), so every layer's CRC is checked before a coder sees it.
+A prefix of the file that ends with a layer decodes to that layer. Every layer's CRC is checked before a coder sees it.
 """
 
 from __future__ import annotations
@@ -11,14 +10,12 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
-from dsslic_jax.classes.table import (
-    UNREGISTERED,
-    ClassTable,
-    class_table_by_id,
-    class_table_json,
-    parse_class_table,
-)
+from dsslic_jax.classes import table as tables
+from dsslic_jax.classes.table import ClassTable
+from dsslic_jax.codec.coders.coder import LAYERS
+from dsslic_jax.codec.coders.registry import number_of, stream_name
 from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_shape
 from dsslic_jax.codec.varint import NumberCut, read_varint, write_varint
 from dsslic_jax.errors import DataError, StreamError
@@ -29,16 +26,13 @@ VERSION = 2
 MAX_RESIDUAL_LAYERS = 16
 MAX_EXTENSION_BYTES = 1 << 20  # of the metadata together
 COLOURS = ("rgb", "ycbcr")  # of the networks
-CODER_IDS = {"flif": 1, "jxl": 2, "context": 3, "bpg": 16}
-CODER_NAMES = {number: name for name, number in CODER_IDS.items()}
-LAYER_CODERS = {"s": ("context", "flif", "jxl"), "c": ("context", "flif", "jxl"), "r": ("bpg",)}
 METADATA_TAGS = {"icc": 2, "exif": 3}
 
-_KINDS = "scr"
 _TABLE_TAG = 1
 _MAX_TABLE_BYTES = 1 << 16  # of a sent class table's JSON
 _GREY, _LABELS_AT_DECODER, _EXTENSION = 1, 2, 4
 _COLOUR_SHIFT, _LABEL_SCALE_SHIFT = 4, 5  # in the byte "shape", above log2 alpha
+_FIRST_BLOCK = 1 << 12  # bytes, which hold any header without metadata
 _START = struct.Struct("<4sBB")
 _CRC = struct.Struct("<I")
 
@@ -48,7 +42,7 @@ class Layer:
     """One layer as the header describes it."""
 
     name: str  # "s", "c", "r1", "r2", …
-    coder: str  # "context", "flif", "jxl" or "bpg"
+    coder: str  # the stream's name of it, such as "jxl"
     length: int  # bytes
     crc32: int
 
@@ -97,10 +91,10 @@ def write(header: Header, payloads: Sequence[tuple[str, str, bytes]]) -> bytes:
     head += write_varint(header.width) + write_varint(header.height)
     head += bytes([header.classes.table_id])
     shape = header.alpha.bit_length() - 1 | COLOURS.index(header.colour) << _COLOUR_SHIFT
-    head += bytes([shape | LABEL_SCALES.index(header.label_scale) << _LABEL_SCALE_SHIFT])
-    head += header.fingerprint + bytes([len(payloads)])
+    shape |= LABEL_SCALES.index(header.label_scale) << _LABEL_SCALE_SHIFT
+    head += bytes([shape]) + header.fingerprint + bytes([len(payloads)])
     for name, coder, payload in payloads:
-        head += bytes([_KINDS.index(name[0]) << 5 | CODER_IDS[coder]])
+        head += bytes([LAYERS.index(name[0]) << 5 | number_of(coder)])
         head += write_varint(len(payload)) + _CRC.pack(zlib.crc32(payload))
     if extension:
         head += write_varint(len(extension)) + extension
@@ -143,9 +137,8 @@ def read_header(data: bytes) -> Header:
         raise StreamError(f"the stream declares {width}x{height} pixels; the limit is {MAX_PIXELS}")
     log2_alpha, log2_label_scale = shape & 0xF, shape >> _LABEL_SCALE_SHIFT
     if log2_alpha > 6 or log2_label_scale >= len(LABEL_SCALES):
-        raise StreamError(
-            f"the stream declares alpha 2**{log2_alpha}, label scale 2**{log2_label_scale}"
-        )
+        told = f"alpha 2**{log2_alpha}, label scale 2**{log2_label_scale}"
+        raise StreamError(f"the stream declares {told}")
     chunks = _read_extension(extension)
     header = Header(
         width=width,
@@ -175,6 +168,21 @@ class HeaderCut(StreamError):
         super().__init__("the stream is cut inside its header: nothing can be decoded")
 
 
+def read_header_of(file: IO[bytes]) -> tuple[Header, bytes]:
+    """The header of the stream that begins where `file` stands, and all bytes read for it.
+
+    Raises StreamError as `read_header` does.
+    """
+    data, block = b"", _FIRST_BLOCK
+    while more := file.read(block):  # ends: `read_header` refuses headers that claim to be long
+        data, block = data + more, 4 * block
+        try:
+            return read_header(data), data
+        except HeaderCut:
+            continue
+    return read_header(data), data
+
+
 def read_layers(data: bytes, header: Header, upto: str = "r") -> dict[str, bytes]:
     """The layers that `data` holds whole, by name, from the first to `upto`: a layer's name, or "r" for all.
 
@@ -195,9 +203,8 @@ def read_layers(data: bytes, header: Header, upto: str = "r") -> dict[str, bytes
         found[layer.name] = payload
         start += layer.length
     if not found:
-        raise StreamError(
-            f"the stream is cut before the end of layer {names[0]}: nothing can be decoded"
-        )
+        end = f"the end of layer {names[0]}"
+        raise StreamError(f"the stream is cut before {end}: nothing can be decoded")
     if len(data) > header.size + sum(layer.length for layer in header.layers):
         raise StreamError("bytes follow the last layer: not a stream as it was written")
     return found
@@ -214,39 +221,36 @@ def _read_layer_table(data: bytes, position: int, count: int) -> tuple[tuple[Lay
     residuals = 0
     order = ""
     for _ in range(count):
-        kind, coder = data[position] >> 5, data[position] & 0x1F
+        kind, number = data[position] >> 5, data[position] & 0x1F
         length, position = read_varint(data, position + 1, "the header")
         (crc32,) = _CRC.unpack_from(data, position)
         position += _CRC.size
-        if kind >= len(_KINDS) or CODER_NAMES.get(coder) not in LAYER_CODERS[_KINDS[kind]]:
+        layer = LAYERS[kind : kind + 1]
+        coder = stream_name(number, layer) if layer else None
+        if coder is None:
             raise StreamError(
-                f"the stream names layer kind {kind} with coder {coder}, which this program does not "
-                "know; it is damaged or was written by a newer version"
+                f"the stream names layer kind {kind} with coder {number}, which this program does not "
+                "know; it is damaged, was written by a newer version, or needs a coder registered first"
             )
-        order += _KINDS[kind]
-        residuals += _KINDS[kind] == "r"
-        name = f"r{residuals}" if _KINDS[kind] == "r" else _KINDS[kind]
-        layers.append(Layer(name, CODER_NAMES[coder], length, crc32))
+        order += layer
+        residuals += layer == "r"
+        layers.append(Layer(f"r{residuals}" if layer == "r" else layer, coder, length, crc32))
     if order.removeprefix("s").rstrip("r") != "c" or residuals > MAX_RESIDUAL_LAYERS:
         raise StreamError("the stream's layers are not s, c, r1, r2, … in this order")
     return tuple(layers), position
 
 
 def _write_extension(header: Header) -> bytes:
-    chunks = [
-        (tag, header.metadata[name])
-        for name, tag in METADATA_TAGS.items()
-        if name in header.metadata
-    ]
-    if header.classes.table_id == UNREGISTERED:
-        table = {**class_table_json(header.classes), "file_ids": {}}  # how files store ids is ours
+    told = header.metadata
+    chunks = [(tag, told[name]) for name, tag in METADATA_TAGS.items() if name in told]
+    if header.classes.table_id == tables.UNREGISTERED:
+        table = tables.class_table_json(header.classes)
+        table |= {"file_ids": {}}  # how files store ids is ours
         chunks.insert(0, (_TABLE_TAG, zlib.compress(json.dumps(table).encode(), 9)))
     extension = b"".join(bytes([tag]) + write_varint(len(d)) + d for tag, d in chunks)
     if len(extension) > MAX_EXTENSION_BYTES:
-        raise DataError(
-            f"the metadata take {len(extension)} bytes; the limit is {MAX_EXTENSION_BYTES}: "
-            "leave them out"
-        )
+        limit = f"the limit is {MAX_EXTENSION_BYTES}"
+        raise DataError(f"the metadata take {len(extension)} bytes; {limit}: leave them out")
     return extension
 
 
@@ -264,16 +268,16 @@ def _read_extension(extension: bytes) -> dict[int, bytes]:
 
 
 def _class_table(table_id: int, chunks: Mapping[int, bytes]) -> ClassTable:
-    if table_id != UNREGISTERED:
-        return class_table_by_id(table_id)
+    if table_id != tables.UNREGISTERED:
+        return tables.class_table_by_id(table_id)
     inflate = zlib.decompressobj()
     try:
         text = inflate.decompress(chunks[_TABLE_TAG], _MAX_TABLE_BYTES)
         if not inflate.eof:
             raise StreamError("the stream's class table is cut short or too long")
         stored = json.loads(text)
+        if not isinstance(stored, dict) or "table_id" in stored:
+            raise ValueError("it is no table that is sent")
     except (KeyError, zlib.error, ValueError, RecursionError) as error:
         raise StreamError("the stream sends no readable class table") from error
-    if not isinstance(stored, dict) or "table_id" in stored:
-        raise StreamError("the stream sends no readable class table")
-    return parse_class_table(stored, StreamError)
+    return tables.parse_class_table(stored, StreamError)

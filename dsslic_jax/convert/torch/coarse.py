@@ -6,18 +6,16 @@ axes. For inference: batch norms use their running statistics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from dsslic_jax.convert.discriminator import StoredDiscriminator
 from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.compnet import CORRECTION
-from dsslic_jax.models.finenet import DOWNS
+from dsslic_jax.models.settings import CoarseSettings
 
 
 def norm(kind: str, features: int) -> nn.Module:
@@ -43,22 +41,18 @@ def _pixels_and_labels(labels: Tensor, picture: Tensor, classes: int) -> Tensor:
 
 
 class _Chain(nn.Module):
-    """Convolutions by name, each followed by the norm `<name>_norm` and ReLU, run in the order they were added."""
+    """Residual blocks, and convolutions each with the norm `<name>_norm` and ReLU, run in the order of adding."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self._kind = kind
         self._order: list[str] = []
 
-    def append(self, name: str, convolution: nn.Conv2d | nn.ConvTranspose2d) -> None:
-        """Adds a convolution and its norm."""
-        self.add_module(name, convolution)
-        self.add_module(f"{name}_norm", norm(self._kind, convolution.out_channels))
-        self._order.append(name)
-
-    def append_block(self, name: str, features: int) -> None:
-        """Adds a residual block."""
-        self.add_module(name, ResidualBlock(features, self._kind))
+    def append(self, name: str, module: nn.Conv2d | nn.ConvTranspose2d | ResidualBlock) -> None:
+        """Adds a convolution and its norm, or a residual block."""
+        self.add_module(name, module)
+        if not isinstance(module, ResidualBlock):
+            self.add_module(f"{name}_norm", norm(self._kind, module.out_channels))
         self._order.append(name)
 
     def run(self, y: Tensor) -> Tensor:
@@ -87,14 +81,13 @@ class ResidualBlock(nn.Module):
 class CompNet(_Chain):
     """labels [B, H, W], picture [B, 3, H, W] -> c [B, 3, H/alpha, W/alpha]."""
 
-    def __init__(
-        self, classes: int, width: int, alpha: int, kind: str = "instance", compact: str = "direct"
-    ) -> None:
-        super().__init__(kind)
-        self.classes, self.alpha, self.corrects = classes, alpha, compact == "average"
-        self.append("stem", _reflecting(classes + 3, width, 7))
-        features = width
-        for i in range(alpha.bit_length() - 1):
+    def __init__(self, settings: CoarseSettings) -> None:
+        super().__init__(settings.norm)
+        self.classes, self.alpha = settings.classes, settings.alpha
+        self.corrects = settings.compact == "average"
+        features = width = settings.compnet_width
+        self.append("stem", _reflecting(self.classes + 3, width, 7))
+        for i in range(self.alpha.bit_length() - 1):
             inputs, features = features, width * min(2 ** (i + 1), 8)
             self.append(f"down_{i}", nn.Conv2d(inputs, features, 3, 2, 1))
         self.head = _reflecting(features, 3, 7)
@@ -111,17 +104,16 @@ class CompNet(_Chain):
 class FineNet(_Chain):
     """labels [B, H, W], c' [B, 3, H, W] -> f [B, 3, H, W]."""
 
-    def __init__(
-        self, classes: int, width: int, blocks: int, downs: int = DOWNS, kind: str = "instance"
-    ) -> None:
-        super().__init__(kind)
-        self.classes = classes
-        self.append("stem", _reflecting(classes + 3, width, 7))
+    def __init__(self, settings: CoarseSettings) -> None:
+        super().__init__(settings.norm)
+        self.classes = settings.classes
+        width, downs = settings.finenet_width, settings.finenet_downs
+        self.append("stem", _reflecting(self.classes + 3, width, 7))
         for i in range(downs):
             inputs = width * 2**i
             self.append(f"down_{i}", nn.Conv2d(inputs, 2 * inputs, 3, 2, 1))
-        for i in range(blocks):
-            self.append_block(f"block_{i}", width * 2**downs)
+        for i in range(settings.finenet_blocks):
+            self.append(f"block_{i}", ResidualBlock(width * 2**downs, settings.norm))
         for i in range(downs):
             inputs = width * 2 ** (downs - i)
             self.append(f"up_{i}", nn.ConvTranspose2d(inputs, inputs // 2, 3, 2, 1, 1))
@@ -136,16 +128,15 @@ class FineNet(_Chain):
 class PatchDiscriminator(nn.Module):
     """[B, C, H, W] -> every layer's output, the last being logits [B, 1, h, w]."""
 
-    def __init__(self, channels: int, width: int, layers: int, kind: str) -> None:
+    def __init__(self, settings: StoredDiscriminator) -> None:
         super().__init__()
-        self.layers = layers
-        features = channels
-        for i in range(layers + 1):
-            inputs, features = features, width * min(2**i, 8)
-            stride = 2 if i < layers else 1
+        self.layers, features = settings.layers, settings.channels
+        for i in range(self.layers + 1):
+            inputs, features = features, settings.width * min(2**i, 8)
+            stride = 2 if i < self.layers else 1
             self.add_module(f"conv_{i}", nn.Conv2d(inputs, features, 4, stride, 2))
             if i > 0:
-                self.add_module(f"norm_{i}", norm(kind, features))
+                self.add_module(f"norm_{i}", norm(settings.norm, features))
         self.logits = nn.Conv2d(features, 1, 4, padding=2)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -161,14 +152,11 @@ class PatchDiscriminator(nn.Module):
 class Discriminator(nn.Module):
     """[B, C, H, W] -> for each scale, full resolution first, the outputs of a `PatchDiscriminator`."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings` as a configuration has them under "discriminator", and "channels", of what it sees."""
+    def __init__(self, settings: StoredDiscriminator) -> None:
         super().__init__()
-        self.scales = settings["scales"]
-        inner = (settings[name] for name in ("channels", "width", "layers", "norm"))
-        channels, width, layers, kind = inner
+        self.scales = settings.scales
         for i in range(self.scales):
-            self.add_module(f"scale_{i}", PatchDiscriminator(channels, width, layers, kind))
+            self.add_module(f"scale_{i}", PatchDiscriminator(settings))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
         """Runs every scale."""
@@ -182,11 +170,11 @@ class Discriminator(nn.Module):
 class _Coarse(nn.Module):
     """What encoder and decoder share: the way between RGB and the colour that the networks are in."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: CoarseSettings) -> None:
         super().__init__()
         for name, change in (("_from_rgb", from_rgb), ("_to_rgb", to_rgb)):
             # Linear without an offset: the unit vectors tell the matrix. Not part of the weights.
-            matrix = np.array(change(jnp.eye(3), settings["colour"])).T
+            matrix = np.array(change(jnp.eye(3), settings.colour)).T
             self.register_buffer(name, torch.from_numpy(matrix.copy()), persistent=False)
 
     def changed(self, picture: Tensor, name: str) -> Tensor:
@@ -197,18 +185,11 @@ class _Coarse(nn.Module):
 class Encoder(_Coarse):
     """The encoder's half: labels [B, H, W], RGB [B, 3, H, W] -> c [B, 3, H/alpha, W/alpha] in the model's colour."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings` as a model directory has them under "model"."""
+    def __init__(self, settings: CoarseSettings) -> None:
         super().__init__(settings)
-        self.alpha, self.compact = settings["alpha"], settings["compact"]
+        self.alpha, self.compact = settings.alpha, settings.compact
         if self.compact != "mean":
-            self.compnet = CompNet(
-                settings["classes"],
-                settings["compnet_width"],
-                self.alpha,
-                settings["norm"],
-                self.compact,
-            )
+            self.compnet = CompNet(settings)
 
     def forward(self, labels: Tensor, picture: Tensor) -> Tensor:
         """c in [-1, 1]: ĉ is it, rounded to 8 bits."""
@@ -221,23 +202,13 @@ class Encoder(_Coarse):
 class Decoder(_Coarse):
     """The decoder's half: labels [B, H, W], c [B, 3, H/alpha, W/alpha] -> x' [B, 3, H, W], RGB, not clipped."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings` as a model directory has them under "model"."""
+    def __init__(self, settings: CoarseSettings) -> None:
         super().__init__(settings)
-        self.alpha = settings["alpha"]
-        self.align_corners = settings["upsampling"] == "bilinear_corners"
-        self.multiple = self.alpha  # of heights and widths
-        self.refines = settings["finenet_width"] > 0
+        self.alpha = settings.alpha
+        self.align_corners = settings.upsampling == "bilinear_corners"
+        self.refines = settings.finenet_width > 0
         if self.refines:
-            downs = settings.get("finenet_downs", DOWNS)
-            self.multiple = max(self.alpha, 2**downs)
-            self.finenet = FineNet(
-                settings["classes"],
-                settings["finenet_width"],
-                settings["finenet_blocks"],
-                downs,
-                settings["norm"],
-            )
+            self.finenet = FineNet(settings)
 
     def upsample(self, compact: Tensor) -> Tensor:
         """c -> c' in the model's colour."""

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from dsslic_jax.models.enhancenet import (
-    AROUND,
-    DOUBLING,
-    MIDDLE_ERROR,
-    MIDDLE_STRENGTH,
-    SCALE,
-)
+from dsslic_jax.models.enhancenet import AROUND, DOUBLING, MIDDLE_ERROR, MIDDLE_STRENGTH, SCALE
+from dsslic_jax.models.settings import EnhanceNetSettings
 
 _POSITION = 3 * SCALE * SCALE  # samples of one position
 
@@ -23,11 +15,10 @@ _POSITION = 3 * SCALE * SCALE  # samples of one position
 class EnhanceNet(nn.Module):
     """labels [B, H, W], decoded [B, 3, H, W] in [-1, 1], strength float [B] -> [B, 3, H, W]; H and W are even."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings` as a model directory has them under "enhancenet"."""
+    def __init__(self, settings: EnhanceNetSettings) -> None:
         super().__init__()
-        width, blocks, named = (settings[name] for name in ("width", "blocks", "label_width"))
-        self.classes, self.blocks, self.width = settings["classes"], blocks, width
+        width, blocks, named = settings.width, settings.blocks, settings.label_width
+        self.classes, self.blocks, self.width = settings.classes, blocks, width
         self.labels = nn.Conv2d(self.classes, named, 1, bias=False)
         self.stem = nn.Conv2d(2 * _POSITION + named, width, 3, padding=1)
         self.strength_in = nn.Conv2d(1, width, 1)

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from dsslic_jax.bundle.directory import Bundle
-from dsslic_jax.codec.networks.predictor import CoarsePredictor, NetworkEnhancer
+from dsslic_jax.bundle.model import Bundle
+from dsslic_jax.codec.networks.coarse import Networks, WindowedPredictor
+from dsslic_jax.codec.networks.enhancer import WindowedEnhancer
 from dsslic_jax.convert.torch.coarse import Decoder
 from dsslic_jax.convert.torch.loading import modules_of
+from dsslic_jax.models.parts import COARSE, ENHANCENET
 
 
-class TorchPredictor(CoarsePredictor):
+class TorchPredictor(WindowedPredictor):
     """A model's encoder and decoder in PyTorch on the CPU; padding and windows are those of every codec."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Raises ModelError without a coarse model."""
-        super().__init__(bundle)
+        """Raises ModelError without CompNet and FineNet's part."""
+        bundle.part(COARSE)
         modules = modules_of(bundle)
         encoder, decoder = modules["encoder"], modules["decoder"]
         assert isinstance(decoder, Decoder)
 
-        def compress(variables: Any, labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return _pixels(encoder(_batch(labels), _network(picture)))
+        @torch.inference_mode()
+        def upsample(compact: np.ndarray) -> np.ndarray:
+            upsampled = decoder.upsample(_network(compact))
+            return _pixels(decoder.changed(upsampled, "_to_rgb"))
 
-        def predict(variables: Any, labels: np.ndarray, compact: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return _pixels(decoder(_batch(labels), _network(compact)))
-
-        def upsample(variables: Any, compact: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                upsampled = decoder.upsample(_network(compact))
-                return _pixels(decoder.changed(upsampled, "_to_rgb"))
-
-        self._compress, self._predict, self._upsample = compress, predict, upsample
+        super().__init__(bundle, Networks(partial(_run, encoder), partial(_run, decoder), upsample))
 
 
-class TorchEnhancer(NetworkEnhancer):
+class TorchEnhancer(WindowedEnhancer):
     """A model's EnhanceNet in PyTorch on the CPU, likewise."""
 
     def __init__(self, bundle: Bundle) -> None:
         """Raises ModelError for a model without EnhanceNet."""
-        super().__init__(bundle)
-        enhancenet = modules_of(bundle)["enhancenet"]
+        bundle.part(ENHANCENET)
+        super().__init__(bundle, partial(_run, modules_of(bundle)["enhancenet"]))
 
-        def run(
-            variables: Any, labels: np.ndarray, picture: np.ndarray, strength: np.float32
-        ) -> np.ndarray:
-            with torch.inference_mode():
-                told = torch.tensor([float(strength)])
-                return _pixels(enhancenet(_batch(labels), _network(picture), told))
 
-        self._run = run
+@torch.inference_mode()
+def _run(module: Any, labels: np.ndarray, picture: np.ndarray, *numbers: np.float32) -> np.ndarray:
+    told = (torch.tensor([float(number)]) for number in numbers)
+    return _pixels(module(_batch(labels), _network(picture), *told))
 
 
 def _batch(array: np.ndarray) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from dsslic_jax.convert.torch.coarse import norm
 from dsslic_jax.models.pixels import IMAGENET_MEAN, IMAGENET_STD
 from dsslic_jax.models.segnet import BACKBONES, DILATIONS, PYRAMID_BINS, STRIDES
+from dsslic_jax.models.settings import SegNetSettings
 
 
 class ConvNormAct(nn.Module):
@@ -71,12 +71,11 @@ class Block(nn.Module):
 class SegNet(nn.Module):
     """x [B, 3, H, W], H and W multiples of 8 -> scores and the auxiliary head's, each [B, K, H/8, W/8]."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """`settings` as a model directory has them under "segnet"."""
+    def __init__(self, settings: SegNetSettings) -> None:
         super().__init__()
-        kind, width, pyramid = settings["norm"], settings["width"], settings["pyramid_width"]
-        stages, bottleneck, stem = BACKBONES[settings["backbone"]]
-        self.imagenet = settings.get("input") == "imagenet"
+        kind, width, pyramid = settings.norm, settings.width, settings.pyramid_width
+        stages, bottleneck, stem = BACKBONES[settings.backbone]
+        self.imagenet = settings.input == "imagenet"
         self._stem, self._blocks = [], []
         features = 3
         for i, (size, times) in enumerate(stem):
@@ -97,10 +96,10 @@ class SegNet(nn.Module):
             self._added(f"pyramid_{bins}", ConvNormAct(features, pyramid, 1, kind=kind))
         fused = features + len(PYRAMID_BINS) * pyramid
         self.fuse = ConvNormAct(fused, pyramid, 3, kind=kind)
-        self.logits = nn.Conv2d(pyramid, settings["classes"], 1)
-        auxiliary = settings.get("auxiliary_width") or before_last // 4
+        self.logits = nn.Conv2d(pyramid, settings.classes, 1)
+        auxiliary = settings.auxiliary_width or before_last // 4
         self.auxiliary = ConvNormAct(before_last, auxiliary, 3, kind=kind)
-        self.auxiliary_logits = nn.Conv2d(auxiliary, settings["classes"], 1)
+        self.auxiliary_logits = nn.Conv2d(auxiliary, settings.classes, 1)
 
     def _added(self, name: str, module: nn.Module) -> str:
         self.add_module(name, module)

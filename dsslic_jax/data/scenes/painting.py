@@ -1,4 +1,4 @@
-"""Painting one generated scene, from back to front, with its exact label map.
+"""Embedded scenes, for use without a data set: each painted from a seed, from back to front, with its exact label map.
 
 What the codec must learn is in the scenes on purpose: region boundaries are hard edges at full
 resolution, and each class has its own texture, finer than one pixel of the compact image and mostly
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsslic_jax.classes.table import class_table
+from dsslic_jax.data.elements import Element
 from dsslic_jax.data.scenes import textures
 from dsslic_jax.data.scenes.textures import Draws, wave
+from dsslic_jax.errors import DataError
 
 # Mean colour, and how far a texture of -1..1 moves each of red, green and blue.
 _COLOURS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
@@ -31,6 +33,34 @@ _COLOURS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 }
 _SHADE = 12  # how far the mean colour of one region may lie from its class's, per channel
 _GRAIN = 3  # fine noise over the whole picture, +-, which no label can predict
+
+# Part of the random seed, so that splits share no scene.
+_SPLITS = {"train": 0, "val": 1, "test": 2}
+
+
+class SceneSource:
+    """Random access to generated scenes: an element follows from (seed, split, index) alone.
+
+    The same numbers give the same pixels on every platform (see `textures`).
+    """
+
+    def __init__(self, seed: int, split: str, count: int, height: int, width: int) -> None:
+        """Prepares `count` scenes of `height` x `width` pixels. Raises DataError where there is no such split."""
+        if split not in _SPLITS:
+            raise DataError(f"scenes have no split {split!r}; known: {', '.join(_SPLITS)}")
+        self.name = f"scenes/{split}"
+        self._seed, self._split, self._count = seed, split, count
+        self._height, self._width = height, width
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Element:
+        if not 0 <= index < self._count:
+            raise IndexError(f"{self.name} has no element {index}")
+        draws = Draws(self._seed, _SPLITS[self._split], int(index))
+        image, labels = paint_scene(draws, self._height, self._width)
+        return Element(image=image, labels=labels, name=f"scene_{self._split}_{index:06d}")
 
 
 def paint_scene(draws: Draws, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,38 +15,30 @@ import numpy as np
 from dsslic_jax import __version__
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.classes.table import ClassTable
-from dsslic_jax.codec.coders.jxl import Jxl
-from dsslic_jax.codec.coders.programs.running import find_program
-from dsslic_jax.codec.coders.registry import coder_set
+from dsslic_jax.codec.coders.coder import LAYERS, Context
+from dsslic_jax.codec.coders.registry import OpenCoders
 from dsslic_jax.codec.settings import LABELS_NOT_SENT, CodingSettings, coding_settings
 from dsslic_jax.codec.stream import container
-from dsslic_jax.errors import CoderFailed, ConfigError, ModelError, StreamError
-from dsslic_jax.evaluate.codecs.bpg import x265_version
+from dsslic_jax.errors import ConfigError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import SettingRange
+from dsslic_jax.models.parts import SEGNET
+from dsslic_jax.settings.reading import to_mapping
 from dsslic_jax.system import runtime
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec, Decoded
 
 LABEL_SOURCES = ("segnet", "files", "none")
-_PROGRAM_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """What the beginning of a stream decodes to.
+    """What the beginning of a stream decodes to."""
 
-    Attributes:
-        layer: the last layer in it, "s", "c", "r1", ….
-        num_bytes: its length, header included.
-        picture: uint8 [H, W, 3]; None for layer s, which has none.
-        upsampled: up(ĉ), the picture without FineNet; for layer c alone.
-    """
-
-    layer: str
-    num_bytes: int
-    picture: np.ndarray | None = None
-    upsampled: np.ndarray | None = None
+    layer: str  # the last layer in it, "s", "c", "r1", …
+    num_bytes: int  # its length, header included
+    picture: np.ndarray | None = None  # uint8 [H, W, 3]; None for layer s, which has none
+    upsampled: np.ndarray | None = None  # up(ĉ), the picture without FineNet; for layer c alone
 
 
 class Dsslic:
@@ -67,19 +57,12 @@ class Dsslic:
     settings: tuple[float, ...] = (5, 15, 25, 35, 45, 55, 65, 75)
 
     def __init__(self, name: str, model: Path, codecs: str, programs: Mapping[str, str]) -> None:
-        """Reads the model directory.
-
-        Args:
-            name: what results call it.
-            model: a model directory.
-            codecs: layer coders, "embedded" or "external".
-            programs: paths of external programs, see `codec.programs`.
+        """Reads a model directory, to be coded with a set of layer coders, and called `name` by results.
 
         Raises:
             ModelError: no model directory, or one without a coarse model.
             CoderUnavailable: a layer coder is missing.
         """
-        coder_set(codecs, programs)
         self.name = name
         self.directory = model
         self._codecs, self._programs = codecs, programs
@@ -104,14 +87,14 @@ class Dsslic:
         """Raises ConfigError for an unknown source, ModelError for SegNet where the model has none."""
         if source not in LABEL_SOURCES:
             raise ConfigError(f"label source {source!r} is none of {', '.join(LABEL_SOURCES)}")
-        if source == "segnet" and self._bundle.segnet is None:
+        if source == "segnet" and SEGNET.name not in self._bundle.parts:
             raise ModelError(
                 "the model has no SegNet: give label maps with --labels, or add one with `dsslic join`"
             )
 
     def prepare(self, source: str, height: int, width: int) -> None:
         """Compiles the networks for pictures of this size, so that no picture's times hold it."""
-        from dsslic_jax.codec.networks.predictor import padded_side
+        from dsslic_jax.codec.networks.padded_windows import padded_side
 
         size = (source, padded_side(height, 1), padded_side(width, 1))
         if size not in self._prepared:
@@ -124,10 +107,9 @@ class Dsslic:
         self, picture: np.ndarray, labels: np.ndarray | None, source: str, quality: float
     ) -> bytes:
         """A whole stream of uint8 [H, W, 3]; `labels` are uint8 [H, W] class ids for source "files", else None."""
+        kind = "sent" if self._own.labels == "none" else self._own.labels
         if source == "none":
             kind = "none"
-        else:
-            kind = "sent" if self._own.labels == "none" else self._own.labels
         settings = replace(
             self._own,
             labels=kind,
@@ -163,10 +145,6 @@ class Dsslic:
             else:
                 yield Prefix(layer, end, self._codec.decode(data[:end]).picture)
 
-    def layer_lengths(self, data: bytes) -> dict[str, int]:
-        """Bytes of the header and of each layer: {"header": …, "s": …, "c": …, "r1": …}."""
-        return container.layer_lengths(data)
-
     @cached_property
     def _codec(self) -> Codec:
         runtime.prepare()
@@ -175,41 +153,20 @@ class Dsslic:
         return Codec(self._bundle, self._codecs, self._programs)
 
     def _coder_versions(self) -> str:
-        if self._codecs == "external":
-            programs = ("flif", "bpgenc", "bpgdec")
-            return ", ".join(_program_version(name, self._programs) for name in programs)
-        Jxl().encode(np.zeros((1, 1), np.uint8))  # tells if imagecodecs is missing
-        import imagecodecs
-
-        return f"{imagecodecs.jpegxl_version()}, {x265_version()}"
+        """The encoders with their versions. Raises CoderUnavailable where one cannot be had."""
+        context = Context(programs=self._programs)
+        self._own.encoders(OpenCoders(context=context))
+        records = [record for layer in LAYERS for record in self._own.choice.encoders(layer)]
+        versions = {record.name: record.version(context) for record in records}
+        return ", ".join(filter(None, versions.values()))
 
 
 def _other_than_default(settings: CodingSettings) -> str:
     """What the model's own coding settings change, but for what an evaluation sets: "residual_bits 10, layers 2"."""
-    default = CodingSettings()
+    default = to_mapping(type(settings)())
     swept = ("codecs", "quality", "target_bits_per_pixel", "target_psnr_db")
     return ", ".join(
-        f"{field.name} {json.dumps(getattr(settings, field.name))}"
-        for field in fields(settings)
-        if field.name not in swept and getattr(settings, field.name) != getattr(default, field.name)
+        f"{name} {json.dumps(value)}"
+        for name, value in to_mapping(settings).items()
+        if name not in swept and value != default[name]
     )
-
-
-def _program_version(name: str, programs: Mapping[str, str]) -> str:
-    """A program's name with the version that its instructions for use name, or else with a digest of its file."""
-    path = find_program(name, programs)
-    try:
-        done = subprocess.run(
-            [path, "-h"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PROGRAM_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CoderFailed(f"{name} at {path} cannot be started: {error}") from error
-    said = (done.stdout + done.stderr).decode("utf-8", "replace")
-    found = re.search(r"\b\d+\.\d+(\.\d+)*", said)
-    if found:
-        return f"{name} {found[0]}"
-    return f"{name} of SHA-256 {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"

@@ -7,25 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.evaluate.codecs import with_pillow
-from dsslic_jax.evaluate.codecs.bpg import bpg
+from dsslic_jax.evaluate.codecs import ordinary
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic
-from dsslic_jax.evaluate.codecs.heic import heic
-from dsslic_jax.evaluate.codecs.jxl import jxl
-from dsslic_jax.evaluate.codecs.planes import planes
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where codecs take what they need.
+    """Where codecs take what they need."""
 
-    Attributes:
-        model: the model directory of dsslic and dsslic_flif.
-        programs: paths of flif, bpgenc and bpgdec; what is not named is looked for on PATH.
-    """
-
-    model: Path | None = None
+    model: Path | None = None  # the model directory of dsslic and dsslic_flif
+    # Paths of external programs by name; what is not named is looked for on PATH.
     programs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -37,19 +29,21 @@ def _dsslic(name: str, sources: Sources, codecs: str) -> Dsslic:
 
 # The planes are coded as encoders do it unasked: so were the published figures that protocol `paper` is for.
 FACTORIES: dict[str, Callable[[str, Sources], FileCodec | Dsslic]] = {
-    "jpeg": lambda name, _: with_pillow.jpeg(name, "4:4:4"),
-    "jpeg420": lambda name, _: with_pillow.jpeg(name, "4:2:0"),
-    "jpeg2000": lambda name, _: with_pillow.jpeg2000(name),
-    "webp": lambda name, _: with_pillow.webp(name),
-    "avif": lambda name, _: with_pillow.avif(name),
-    "jxl": lambda name, _: jxl(name),
-    "heic": lambda name, _: heic(name),
-    "bpg": lambda name, _: bpg(name, "ycbcr444"),
-    "bpg420": lambda name, _: bpg(name, "ycbcr420"),
-    "bpg_rgb": lambda name, _: bpg(name, "rgb444"),
-    "jpeg_planes": lambda name, _: planes(name, with_pillow.jpeg(name, "4:4:4", optimize=False)),
-    "jpeg2000_planes": lambda name, _: planes(name, with_pillow.jpeg2000(name)),
-    "webp_planes": lambda name, _: planes(name, with_pillow.webp(name, method=4)),
+    "jpeg": lambda name, _: ordinary.jpeg(name, "4:4:4"),
+    "jpeg420": lambda name, _: ordinary.jpeg(name, "4:2:0"),
+    "jpeg2000": lambda name, _: ordinary.jpeg2000(name),
+    "webp": lambda name, _: ordinary.webp(name),
+    "avif": lambda name, _: ordinary.avif(name),
+    "jxl": lambda name, _: ordinary.jxl(name),
+    "heic": lambda name, _: ordinary.heic(name),
+    "bpg": lambda name, _: ordinary.bpg(name, "ycbcr444"),
+    "bpg420": lambda name, _: ordinary.bpg(name, "ycbcr420"),
+    "bpg_rgb": lambda name, _: ordinary.bpg(name, "rgb444"),
+    "jpeg_planes": lambda name, _: ordinary.planes(
+        name, ordinary.jpeg(name, "4:4:4", optimize=False)
+    ),
+    "jpeg2000_planes": lambda name, _: ordinary.planes(name, ordinary.jpeg2000(name)),
+    "webp_planes": lambda name, _: ordinary.planes(name, ordinary.webp(name, method=4)),
     "dsslic": lambda name, sources: _dsslic(name, sources, "embedded"),
     "dsslic_flif": lambda name, sources: _dsslic(name, sources, "external"),
 }

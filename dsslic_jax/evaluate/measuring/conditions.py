@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsslic_jax.evaluate.measuring.pictures import is_lossy
-from dsslic_jax.evaluate.measuring.points import Curve, PictureFile
+from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, is_lossy
 from dsslic_jax.evaluate.protocols import AVERAGING_TEXT, Protocol
 
 FILE_NAME = "conditions.json"
@@ -31,22 +30,10 @@ def conditions(
     class_table: str | None,
     workers: int,
 ) -> dict[str, Any]:
-    """The conditions of a run, as JSON has them.
-
-    Args:
-        protocols, pictures, curves: what is measured.
-        left_out: codecs that are missing, with the reason.
-        class_table: name of the model's, if there is a model.
-        workers: processes; more than one disturb each other's times.
-    """
+    """The conditions of a run, as JSON has them; `left_out` tells why codecs are missing, by name."""
     return {
         "protocols": {
-            protocol.name: {
-                "rate": protocol.rate,
-                "quality": protocol.quality,
-                "means": protocol.means,
-            }
-            for protocol in protocols
+            p.name: {"rate": p.rate, "quality": p.quality, "means": p.means} for p in protocols
         },
         "averaging": AVERAGING_TEXT,
         "picture_files": [picture.path.name for picture in pictures],
@@ -125,11 +112,7 @@ def commit() -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments],  # noqa: S607
-        capture_output=True,
-        timeout=_GIT_SECONDS,
-        check=True,
-        text=True,
-    )
-    return done.stdout.strip()
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.check_output(
+        command, stderr=subprocess.DEVNULL, timeout=_GIT_SECONDS, text=True
+    ).strip()

@@ -1,4 +1,4 @@
-"""One task to its measurements: code the picture, write the file, read it back, decode it, compare.
+"""One point to its measurements: code the picture, write the file, read it back, decode it, compare.
 
 Every rate is the length of a file that was really written, every quality that of pixels decoded from the bytes read
 back from it.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
+from dsslic_jax.codec.stream import container
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.dsslic import Dsslic, Prefix
 from dsslic_jax.evaluate.codecs.registry import Sources, make_codec
-from dsslic_jax.evaluate.measuring.points import PictureFile, Task, read_labels
+from dsslic_jax.evaluate.measuring.points import PictureFile, Point, read_labels
 from dsslic_jax.evaluate.measuring.quality import Metric, load_metrics, measure_quality
 from dsslic_jax.evaluate.measuring.store import WHOLE, Measurement
 from dsslic_jax.metrics import psnr_rgb_db
@@ -26,77 +27,70 @@ from dsslic_jax.system.files import write_atomically
 STREAMS = "streams"
 
 
-class Workshop:
-    """Measures tasks in one process. Codecs are made when first needed; the last picture stays in memory."""
+class Measurer:
+    """Measures points in one process. Codecs are made when first needed; the last picture stays in memory."""
 
     def __init__(self, run: Path, sources: Sources, lpips_weights: Path | None = None) -> None:
         """`run`: the folder that gets the streams. `lpips_weights`: as `load_metrics` has them."""
         self._run = run
-        self._sources = sources
         self._lpips_weights = lpips_weights
-        self._codecs: dict[str, FileCodec | Dsslic] = {}
+        self.codec = cache(lambda name: make_codec(name, sources))  # by name
         self._last: tuple[PictureFile, np.ndarray] | None = None
 
-    def codec(self, name: str) -> FileCodec | Dsslic:
-        """The codec of that name; raises as `make_codec` does."""
-        if name not in self._codecs:
-            self._codecs[name] = make_codec(name, self._sources)
-        return self._codecs[name]
-
-    def measure(self, task: Task) -> list[Measurement]:
+    def measure(self, point: Point) -> list[Measurement]:
         """The measurements of one file, its first layer first.
 
         Raises:
             CoderFailed, StreamError: the codec failed, or did not decode its own file.
             DataError: the picture or its label map cannot be read any more.
         """
-        codec = self.codec(task.curve.codec)
-        picture = self._picture(task.picture)
-        folder = task.curve.name.replace(":", "-")
-        stream = Path(STREAMS, folder, f"{task.setting:g}", task.picture.path.stem + codec.suffix)
+        codec = self.codec(point.curve.codec)
+        picture = self._picture(point.picture)
+        folder = point.curve.name.replace(":", "-")
+        stream = Path(STREAMS, folder, f"{point.setting:g}", point.picture.path.stem + codec.suffix)
         if isinstance(codec, FileCodec):
-            return [self._measure_file(task, codec, picture, stream)]
-        return self._measure_layers(task, codec, picture, stream)
+            return [self._measure_file(point, codec, picture, stream)]
+        return self._measure_layers(point, codec, picture, stream)
 
     def _measure_file(
-        self, task: Task, codec: FileCodec, picture: np.ndarray, stream: Path
+        self, point: Point, codec: FileCodec, picture: np.ndarray, stream: Path
     ) -> Measurement:
         start = time.perf_counter()
-        coded = codec.encode(picture, task.setting)
+        coded = codec.encode(picture, point.setting)
         encode_s = time.perf_counter() - start
         data = self._written(stream, coded)
         start = time.perf_counter()
         decoded = codec.decode(data, picture.shape)
         decode_s = time.perf_counter() - start
         prefix = Prefix(WHOLE, len(data) - codec.framing_bytes, decoded)
-        return self._measurement(task, picture, prefix, None, stream, encode_s, decode_s)
+        return self._measurement(point, picture, prefix, None, stream, encode_s, decode_s)
 
     def _measure_layers(
-        self, task: Task, codec: Dsslic, picture: np.ndarray, stream: Path
+        self, point: Point, codec: Dsslic, picture: np.ndarray, stream: Path
     ) -> list[Measurement]:
-        source = task.curve.labels
+        source = point.curve.labels
         assert source is not None
-        labels = None
+        labels, label_path = None, point.picture.label_path
         if source == "files":
-            assert task.picture.label_path is not None
-            labels = read_labels(task.picture.label_path, picture, task.picture.path, codec.classes)
+            assert label_path is not None
+            labels = read_labels(label_path, picture, point.picture.path, codec.classes)
         codec.prepare(source, *picture.shape[:2])
         start = time.perf_counter()
-        coded = codec.encode(picture, labels, source, task.setting)
+        coded = codec.encode(picture, labels, source, point.setting)
         encode_s = time.perf_counter() - start
         data = self._written(stream, coded)
         start = time.perf_counter()
         whole = codec.decode(data)
         decode_s = time.perf_counter() - start
-        lengths = codec.layer_lengths(data)
+        lengths = container.layer_lengths(data)
         return [
-            self._measurement(task, picture, prefix, lengths, stream, encode_s, decode_s)
+            self._measurement(point, picture, prefix, lengths, stream, encode_s, decode_s)
             for prefix in codec.prefixes(data, whole)
         ]
 
     def _measurement(
         self,
-        task: Task,
+        point: Point,
         picture: np.ndarray,
         prefix: Prefix,
         layers: Mapping[str, int] | None,
@@ -110,10 +104,10 @@ class Workshop:
         if prefix.upsampled is not None:
             values["psnr_upsampled_rgb_db"] = psnr_rgb_db(picture, prefix.upsampled)
         return Measurement(
-            picture=task.picture.path.stem,
-            width=task.picture.width,
-            height=task.picture.height,
-            **task.key._asdict(),
+            picture=point.picture.path.stem,
+            width=point.picture.width,
+            height=point.picture.height,
+            **point.key._asdict(),
             layer=prefix.layer,
             prefix_bytes=prefix.num_bytes,
             layers=layers,

@@ -3,56 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import paired
+from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.evaluate.measuring.store import Key, curve_name
 from dsslic_jax.pictures.reading import read_label_map, read_picture
+
+_LOSSY_SUFFIXES = (".jpg", ".jpeg")
+_SUFFIXES = (".png", *_LOSSY_SUFFIXES)
 
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture to measure, with its label map where curves need one.
+    """A picture to measure, with its label map where curves need one."""
 
-    Attributes:
-        path: the file.
-        sha256: of size and pixels, in hexadecimal.
-        width, height: pixels.
-        label_path, label_sha256: of its label map; None without.
-    """
-
-    path: Path
-    sha256: str
-    width: int
+    path: Path  # the file
+    sha256: str  # of size and pixels, in hexadecimal
+    width: int  # pixels
     height: int
-    label_path: Path | None = None
+    label_path: Path | None = None  # of its label map; None without
     label_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One codec, and where its labels come from, at several settings.
+    """One codec, and where its labels come from, at several settings."""
 
-    Attributes:
-        codec: its name.
-        labels: "segnet", "files" or "none"; None for codecs without labels.
-        settings: in the order of the codec.
-        version: of the encoder.
-        model: fingerprint in hexadecimal; None for codecs without.
-        setting_means: what a setting is.
-    """
-
-    codec: str
-    labels: str | None
-    settings: tuple[float, ...]
-    version: str
-    model: str | None
-    setting_means: str
+    codec: str  # its name
+    labels: str | None  # "segnet", "files" or "none"; None for codecs without labels
+    settings: tuple[float, ...]  # in the order of the codec
+    version: str  # of the encoder
+    model: str | None  # fingerprint in hexadecimal; None for codecs without
+    setting_means: str  # what a setting is
 
     @property
     def name(self) -> str:
@@ -61,7 +51,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Task:
+class Point:
     """One file to make and measure."""
 
     picture: PictureFile
@@ -85,6 +75,55 @@ class Task:
         return f"{self.picture.path.name}, {self.curve.name} at {self.setting:g}"
 
 
+def find_pictures(
+    images_dir: Path, limit: int | None = None, allow_lossy: bool = False
+) -> list[Path]:
+    """The PNG files of a folder, sorted by name, at most the first `limit` of them, which is at least 1.
+
+    Files with other suffixes, hidden files and subfolders are not looked at. With `allow_lossy` JPEG files are taken
+    too: their artefacts become part of the "truth", which favours codecs that smooth.
+
+    Raises:
+        DataError: no folder, no picture in it, two pictures with one stem, or a lossy file that was not allowed.
+        ConfigError: `limit` below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit is {limit}: at least one picture must be measured")
+    if not images_dir.is_dir():
+        raise DataError(f"{images_dir}: no such folder of pictures")
+    paths = sorted(
+        path
+        for path in images_dir.iterdir()
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    )[:limit]
+    if not paths:
+        raise DataError(f"{images_dir}: no pictures ({', '.join(_SUFFIXES)}) in this folder")
+    lossy = [path for path in paths if is_lossy(path)]
+    if lossy and not allow_lossy:
+        raise DataError(
+            f"{lossy[0]}: already lossy; rate-distortion is measured on lossless pictures "
+            "(PNG), unless lossy ones are allowed explicitly"
+        )
+    stem, uses = Counter(path.stem for path in paths).most_common(1)[0]
+    if uses > 1:
+        raise DataError(f"{images_dir}: {uses} pictures are called {stem}; stems must differ")
+    return paths
+
+
+def find_label_maps(pictures: list[Path], labels_dir: Path) -> list[Path]:
+    """`<stem>.png` in `labels_dir` for each picture; DataError naming the first that is missing."""
+    label_maps = [labels_dir / f"{picture.stem}.png" for picture in pictures]
+    for picture, label_map in zip(pictures, label_maps, strict=True):
+        if not label_map.is_file():
+            raise DataError(f"{label_map}: no such label map for the picture {picture.name}")
+    return label_maps
+
+
+def is_lossy(path: Path) -> bool:
+    """Whether the file's format, going by its suffix, may have lost something already."""
+    return path.suffix.lower() in _LOSSY_SUFFIXES
+
+
 def read_labels(
     path: Path, picture: np.ndarray, picture_path: Path, classes: ClassTable
 ) -> np.ndarray:
@@ -100,26 +139,23 @@ def picture_files(
 
     Raises DataError where one is unreadable or a label map of another size.
     """
-    found = []
+    files = []
     for index, path in enumerate(paths):
         picture = read_picture(path)
         height, width = picture.shape[:2]
         file = PictureFile(path, array_sha256(picture), width, height)
         if label_paths is not None and classes is not None:
             labels = read_labels(label_paths[index], picture, path, classes)
-            file = PictureFile(
-                path, file.sha256, width, height, label_paths[index], array_sha256(labels)
-            )
-        found.append(file)
-    return found
+            file = replace(file, label_path=label_paths[index], label_sha256=array_sha256(labels))
+        files.append(file)
+    return files
 
 
-def tasks(pictures: Sequence[PictureFile], curves: Sequence[Curve]) -> Iterator[Task]:
+def points(pictures: Sequence[PictureFile], curves: Sequence[Curve]) -> Iterator[Point]:
     """Every file to make, one picture after the other."""
-    for picture in pictures:
-        for curve in curves:
-            for setting in curve.settings:
-                yield Task(picture, curve, setting)
+    for picture, curve in itertools.product(pictures, curves):
+        for setting in curve.settings:
+            yield Point(picture, curve, setting)
 
 
 def array_sha256(array: np.ndarray) -> str:

@@ -43,45 +43,29 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One picture, one codec at one setting, decoded up to one layer.
+    """One picture, one codec at one setting, decoded up to one layer."""
 
-    Attributes:
-        picture: the picture's name, its file's stem.
-        sha256: of its size and pixels.
-        width, height: pixels.
-        codec: its name in `codecs.registry`.
-        version: of the encoder.
-        setting: what it was told.
-        model: fingerprint of the model, in hexadecimal; None for codecs without.
-        labels: where s came from, "segnet", "files" or "none"; None for codecs without.
-        labels_sha256: of the label map of "files".
-        layer: "s", "c", "r1", … of a layered stream; "whole" of any other file.
-        prefix_bytes: of the file from its beginning to this layer's end.
-        layers: bytes of the whole file by layer, {"header": …, "s": …, …}; None without layers.
-        stream: the file, as a path below RUN.
-        encode_s, decode_s: seconds that coding and decoding the whole file took, the same for all its layers.
-        metrics: of the decoded picture by name; None where undefined, as for layer s.
-        lossless: the decoded picture is the picture.
-    """
-
-    picture: str
-    sha256: str
-    width: int
+    picture: str  # the picture's name, its file's stem
+    sha256: str  # of its size and pixels
+    width: int  # pixels
     height: int
-    codec: str
-    version: str
-    setting: float
-    model: str | None
-    labels: str | None
-    labels_sha256: str | None
-    layer: str
-    prefix_bytes: int
+    codec: str  # its name in `codecs.registry`
+    version: str  # of the encoder
+    setting: float  # what it was told
+    model: str | None  # fingerprint of the model, in hexadecimal; None for codecs without
+    labels: str | None  # where s came from, "segnet", "files" or "none"; None for codecs without
+    labels_sha256: str | None  # of the label map of "files"
+    layer: str  # "s", "c", "r1", … of a layered stream; "whole" of any other file
+    prefix_bytes: int  # of the file from its beginning to this layer's end
+    # Bytes of the whole file by layer, {"header": …, "s": …, …}; None without layers.
     layers: Mapping[str, int] | None
-    stream: str
+    stream: str  # the file, as a path below RUN
+    # Seconds that coding and decoding the whole file took, the same for all its layers.
     encode_s: float
     decode_s: float
+    # Of the decoded picture by name; None where undefined, as for layer s.
     metrics: Mapping[str, float | None]
-    lossless: bool = False
+    lossless: bool = False  # the decoded picture is the picture
 
     @property
     def key(self) -> Key:
@@ -163,12 +147,9 @@ class Store:
         """Reads what is there, if anything. Raises DataError where a line, the last excepted, is damaged."""
         self._path = run / FILE_NAME
         self._found: dict[Key, dict[str, Measurement]] = {}
-        if self._path.exists():
-            data = self._path.read_bytes()
-            self._whole_bytes = data.rfind(b"\n") + 1
-            self._remember(_parsed(self._path, data[: self._whole_bytes]))
-        else:
-            self._whole_bytes = 0
+        data = self._path.read_bytes() if self._path.exists() else b""
+        self._whole_bytes = data.rfind(b"\n") + 1
+        self._remember(_parsed(self._path, data[: self._whole_bytes]))
 
     def find(self, key: Key, metrics: Iterable[str]) -> list[Measurement]:
         """The measurements of a file, its first layer first; none if a layer or one of the metrics is missing."""
@@ -201,13 +182,11 @@ class Store:
             self._found.setdefault(line.key, {})[line.layer] = line
 
 
-def _parsed(path: Path, data: bytes) -> list[Measurement]:
-    lines = []
+def _parsed(path: Path, data: bytes) -> Iterator[Measurement]:
     for number, line in enumerate(data.splitlines(), start=1):
         try:
-            lines.append(from_json(line))
+            yield from_json(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path}: line {number} is no measurement ({error!r}): remove it; it is measured again"
             ) from error
-    return lines

@@ -14,53 +14,29 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PublishedCurve:
-    """One codec under protocol `fair`, averaged over the 24 Kodak pictures as `protocols.AVERAGING_TEXT` says.
+    """One codec under protocol `fair`, averaged over the 24 Kodak pictures as `protocols.AVERAGING_TEXT` says."""
 
-    Attributes:
-        codec: what was measured, with version and colour format.
-        source: repository and file of the numbers.
-        licence: SPDX name of that repository's licence.
-        bits_per_pixel: of the whole files, lowest first; the other two go with it.
-        psnr_rgb_db: from the mean squared error over all samples.
-        ms_ssim: over R, G and B, in [0, 1].
-    """
-
-    codec: str
-    source: str
-    licence: str
-    bits_per_pixel: tuple[float, ...]
-    psnr_rgb_db: tuple[float, ...]
-    ms_ssim: tuple[float, ...]
+    codec: str  # what was measured, with version and colour format
+    source: str  # repository and file of the numbers
+    licence: str  # SPDX name of that repository's licence
+    bits_per_pixel: list[float]  # of the whole files, lowest first; the other two go with it
+    psnr_rgb_db: list[float]  # from the mean squared error over all samples
+    ms_ssim: list[float]  # over R, G and B, in [0, 1]
 
 
 @dataclass(frozen=True)
 class PosterPoint:
-    """What the DSSLIC poster prints for one codec on kodim13: protocol `paper`, one point, two decimals.
+    """What the DSSLIC poster prints for one codec on kodim13: protocol `paper`, one point, two decimals."""
 
-    Attributes:
-        bits_per_sample: what the poster calls bpp; three times as many bits per pixel.
-        psnr_db: not to be compared with `fair`, since the other codecs coded R, G and B as three grey pictures.
-        ms_ssim: in [0, 1].
-    """
-
-    bits_per_sample: float
+    bits_per_sample: float  # what the poster calls bpp; three times as many bits per pixel
+    # Not to be compared with `fair`, since the other codecs coded R, G and B as three grey pictures.
     psnr_db: float
-    ms_ssim: float
+    ms_ssim: float  # in [0, 1]
 
 
 def published_curves() -> dict[str, PublishedCurve]:
     """The curves by name: "bpg-444", "vtm", "jpeg-420", "jpeg-2000", "webp", "mbt2018" and "cheng2020-anchor"."""
-    return {
-        name: PublishedCurve(
-            codec=curve["codec"],
-            source=curve["source"],
-            licence=curve["licence"],
-            bits_per_pixel=tuple(curve["bits_per_pixel"]),
-            psnr_rgb_db=tuple(curve["psnr_rgb_db"]),
-            ms_ssim=tuple(curve["ms_ssim"]),
-        )
-        for name, curve in _published()["fair"].items()
-    }
+    return {name: PublishedCurve(**curve) for name, curve in _published()["fair"].items()}
 
 
 def poster_points() -> dict[str, PosterPoint]:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import Protocol
@@ -21,26 +23,18 @@ MS_SSIM_DB = "ms_ssim_db"  # -10 log10(1 - MS-SSIM)
 
 @dataclass(frozen=True)
 class CurveDifference:
-    """How far a curve lies from the anchor.
+    """How far a curve lies from the anchor."""
 
-    Attributes:
-        protocol, anchor, curve: names.
-        quality: "psnr_rgb_db", "psnr_channel_mean_db" or "ms_ssim_db".
-        rate: per cent more rate at equal quality, mean over the pictures, as are the ends of what it was taken over;
-            None where no picture's curves can be compared.
-        gain: dB more quality at equal rate; likewise.
-        pictures: over how many pictures.
-        note: why not over all of them.
-    """
-
-    protocol: str
-    anchor: str
+    protocol: str  # its name
+    anchor: str  # as results call it, as `curve` is
     curve: str
-    quality: str
+    quality: str  # "psnr_rgb_db", "psnr_channel_mean_db" or "ms_ssim_db"
+    # Per cent more rate at equal quality, mean over the pictures, as are the ends of what it was taken over; None
+    # where no picture's curves can be compared.
     rate: Difference | None = None
-    gain: Difference | None = None
-    pictures: int = 0
-    note: str = ""
+    gain: Difference | None = None  # dB more quality at equal rate; likewise
+    pictures: int = 0  # over how many pictures
+    note: str = ""  # why not over all of them
 
 
 def find_anchor(name: str, curves: Sequence[str]) -> str:
@@ -77,17 +71,13 @@ def _difference(
 ) -> CurveDifference:
     rates, gains, problems = [], [], []
     for picture, points in tested.items():
-        if picture not in anchor:
-            problems.append(f"{picture}: not measured with the anchor")
-            continue
-        anchor_axes = _axes(anchor[picture], protocol, names[3])
-        axes = _axes(points, protocol, names[3])
-        if not axes[0]:
-            problems.append(f"{picture}: {names[3]} is not defined")
-            continue
         try:
-            rate = bd_rate_percent(*anchor_axes, *axes)
-            gain = bd_psnr_db(*anchor_axes, *axes)
+            if picture not in anchor:
+                raise DataError("not measured with the anchor")
+            axes = *_axes(anchor[picture], protocol, names[3]), *_axes(points, protocol, names[3])
+            if not axes[2]:
+                raise DataError(f"{names[3]} is not defined")
+            rate, gain = bd_rate_percent(*axes), bd_psnr_db(*axes)
         except DataError as error:
             problems.append(f"{picture}: {error}")
             continue
@@ -113,27 +103,20 @@ def _axes(
 
 
 def _mean(found: Sequence[Difference]) -> Difference | None:
-    if not found:
-        return None
-    return Difference(*(sum(column) / len(found) for column in zip(*found, strict=True)))
+    return Difference(*np.mean(found, axis=0).tolist()) if found else None
 
 
 def differences_csv(found: Sequence[CurveDifference]) -> bytes:
     """One row for each difference."""
+    unknown = (None, None, None)
+    rate, gain = (
+        ("bd_rate_percent", "quality_low", "quality_high"),
+        ("bd_psnr_db", "rate_low", "rate_high"),
+    )
     return csv_bytes(
-        {
-            "protocol": row.protocol,
-            "anchor": row.anchor,
-            "curve": row.curve,
-            "quality": row.quality,
-            "bd_rate_percent": row.rate and row.rate.value,
-            "quality_low": row.rate and row.rate.low,
-            "quality_high": row.rate and row.rate.high,
-            "bd_psnr_db": row.gain and row.gain.value,
-            "rate_low": row.gain and row.gain.low,
-            "rate_high": row.gain and row.gain.high,
-            "pictures": row.pictures,
-            "note": row.note,
-        }
+        {name: getattr(row, name) for name in ("protocol", "anchor", "curve", "quality")}
+        | dict(zip(rate, row.rate or unknown, strict=True))
+        | dict(zip(gain, row.gain or unknown, strict=True))
+        | {"pictures": row.pictures, "note": row.note}
         for row in found
     )

@@ -8,44 +8,36 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dsslic_jax.evaluate.measuring.store import Measurement, curve_name
 from dsslic_jax.evaluate.protocols import Protocol
 
+_AVERAGED = (
+    *("layer_bytes", "layer_share", "bits_per_pixel", "bits_per_sample", "encode_s", "decode_s"),
+)
+
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of one (codec, labels, setting, layer) over pictures: see `protocols.AVERAGING_TEXT`.
+    """The mean of one (codec, labels, setting, layer) over pictures: see `protocols.AVERAGING_TEXT`."""
 
-    Attributes:
-        codec, labels, setting, layer: as in `Measurement`.
-        pictures: how many.
-        is_last_layer: whether it is of whole files.
-        layer_bytes: of the layer alone.
-        layer_share: of the whole file, in [0, 1].
-        bits_per_pixel, bits_per_sample: of the file up to this layer's end.
-        encode_s, decode_s: seconds for whole files.
-        metrics: by name; None where no picture has one.
-        metric_pictures: over how many pictures each is the mean.
-    """
-
-    codec: str
+    codec: str  # as in `Measurement`
     labels: str | None
     setting: float
     layer: str
-    pictures: int
-    is_last_layer: bool
-    layer_bytes: float
-    layer_share: float
-    bits_per_pixel: float
+    pictures: int  # how many
+    is_last_layer: bool  # whether it is of whole files
+    layer_bytes: float  # of the layer alone
+    layer_share: float  # of the whole file, in [0, 1]
+    bits_per_pixel: float  # of the file up to this layer's end
     bits_per_sample: float
-    encode_s: float
+    encode_s: float  # seconds for whole files
     decode_s: float
-    metrics: Mapping[str, float | None]
-    metric_pictures: Mapping[str, int]
+    metrics: Mapping[str, float | None]  # by name; None where no picture has one
+    metric_pictures: Mapping[str, int]  # over how many pictures each is the mean
 
     @property
     def curve(self) -> str:
@@ -58,10 +50,7 @@ class Mean:
 
 
 def mean_of(lines: Sequence[Measurement]) -> Mean:
-    """The mean of measurements that differ in the picture alone.
-
-    A single infinite PSNR (a lossless picture) makes the mean infinite: that is shown, not hidden.
-    """
+    """The mean of measurements that differ in the picture alone; one infinite PSNR makes it infinite, shown as such."""
     first = lines[0]
     names = dict.fromkeys(name for line in lines for name in line.metrics)
     values = {
@@ -74,15 +63,8 @@ def mean_of(lines: Sequence[Measurement]) -> Mean:
         layer=first.layer,
         pictures=len(lines),
         is_last_layer=first.is_last_layer,
-        layer_bytes=_mean(lines, lambda line: line.layer_bytes),
-        layer_share=_mean(lines, lambda line: line.layer_share),
-        bits_per_pixel=_mean(lines, lambda line: line.bits_per_pixel),
-        bits_per_sample=_mean(lines, lambda line: line.bits_per_sample),
-        encode_s=_mean(lines, lambda line: line.encode_s),
-        decode_s=_mean(lines, lambda line: line.decode_s),
-        metrics={
-            name: sum(found) / len(found) if found else None for name, found in values.items()
-        },
+        **{name: _mean([getattr(line, name) for line in lines]) for name in _AVERAGED},
+        metrics={name: _mean(found) if found else None for name, found in values.items()},
         metric_pictures={name: len(found) for name, found in values.items()},
     )
 
@@ -98,24 +80,14 @@ def means(lines: Iterable[Measurement]) -> list[Mean]:
 def measurements_csv(lines: Sequence[Measurement]) -> bytes:
     """One row for each measurement, its rate before its qualities."""
     names = dict.fromkeys(name for line in lines for name in line.metrics)
+    columns = (
+        *("picture", "width", "height", "codec", "labels", "setting", "layer", "layer_bytes"),
+        *("prefix_bytes", "bits_per_pixel", "bits_per_sample", "encode_s", "decode_s"),
+    )
     return csv_bytes(
-        {
-            "picture": line.picture,
-            "width": line.width,
-            "height": line.height,
-            "codec": line.codec,
-            "labels": line.labels,
-            "setting": line.setting,
-            "layer": line.layer,
-            "layer_bytes": line.layer_bytes,
-            "prefix_bytes": line.prefix_bytes,
-            "bits_per_pixel": line.bits_per_pixel,
-            "bits_per_sample": line.bits_per_sample,
-            "encode_s": line.encode_s,
-            "decode_s": line.decode_s,
-            **{name: line.metrics.get(name) for name in names},
-            "stream": line.stream,
-        }
+        {name: getattr(line, name) for name in columns}
+        | {name: line.metrics.get(name) for name in names}
+        | {"stream": line.stream}
         for line in lines
     )
 
@@ -123,10 +95,7 @@ def measurements_csv(lines: Sequence[Measurement]) -> bytes:
 def means_csv(rows: Sequence[Mean]) -> bytes:
     """One row for each mean; `<metric>_pictures` tells over how many pictures a metric was defined."""
     names = dict.fromkeys(name for row in rows for name in row.metrics)
-    columns = (
-        *("codec", "labels", "setting", "layer", "pictures", "layer_bytes", "layer_share"),
-        *("bits_per_pixel", "bits_per_sample", "encode_s", "decode_s"),
-    )
+    columns = ("codec", "labels", "setting", "layer", "pictures", *_AVERAGED)
     return csv_bytes(
         {name: getattr(row, name) for name in columns}
         | {name: row.metrics.get(name) for name in names}
@@ -146,5 +115,5 @@ def csv_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _mean(lines: Sequence[Measurement], value: Callable[[Measurement], float]) -> float:
-    return sum(map(value, lines)) / len(lines)
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -60,19 +60,14 @@ def format_means(rows: Sequence[Mean], protocol: Protocol) -> str:
 def format_differences(found: Sequence[CurveDifference]) -> str:
     """A text table of differences to one anchor under one protocol, with what each was averaged over."""
     header = ("codec", "quality", "rate %", "over dB", "gain dB", "over rates")
-    lines = [header]
-    for row in found:
-        lines.append(
-            (
-                row.curve,
-                row.quality,
-                *_cells(row.rate, "+.1f", ".2f"),
-                *_cells(row.gain, "+.2f", ".3f"),
-            )
-        )
+    lines = [
+        (row.curve, row.quality)
+        + (_cells(row.rate, "+.1f", ".2f") + _cells(row.gain, "+.2f", ".3f"))
+        for row in found
+    ]
     notes = [f"{row.curve}, {row.quality}: {row.note}" for row in found if row.note]
     title = f"protocol {found[0].protocol}, Bjøntegaard differences to {found[0].anchor}, mean over pictures"
-    return "\n".join([title, aligned(lines), *notes])
+    return "\n".join([title, aligned([header, *lines]), *notes])
 
 
 def aligned(lines: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:

@@ -32,19 +32,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of a picture's decoded files until it is known how much of it the page has room for.
+    """What is kept of a picture's decoded files until it is known how much of it the page has room for."""
 
-    Attributes:
-        window: that part of the picture.
-        errors: [h, w], an error of each block of the window.
-        block: pixels a side of a block.
-        parts: uint8 [window.height, window.width, 3], one of each file.
-    """
-
-    window: Window
-    errors: np.ndarray
-    block: int
-    parts: Sequence[np.ndarray]
+    window: Window  # that part of the picture
+    errors: np.ndarray  # [h, w], an error of each block of the window
+    block: int  # pixels a side of a block
+    parts: Sequence[np.ndarray]  # uint8 [window.height, window.width, 3], one of each file
 
     @classmethod
     def of(cls, parts: Sequence[np.ndarray], errors: np.ndarray, block: int, pixels: float) -> Kept:
@@ -76,11 +69,8 @@ def window_of_most_error(
 ) -> Window:
     """The window of about `pixels` pixels and the picture's proportions that holds the most squared error.
 
-    Args:
-        errors: [ceil(height / block), ceil(width / block)], the root mean square error of each block.
-        block: pixels a side of a block.
-        width, height: of the picture.
-        pixels: at least 1; from width * height upwards it is the whole picture.
+    `errors` are root mean squares of each block of `block` x `block` pixels; `pixels` is at least 1, and the window the
+    whole picture from width * height upwards.
     """
     share = min(1.0, math.sqrt(pixels / (width * height)))
     inner_width, inner_height = max(1, round(width * share)), max(1, round(height * share))
@@ -99,14 +89,9 @@ def window_of_most_error(
 
 
 def fit(pictures: Sequence[Kept], budget: int) -> list[tuple[Window, list[bytes]]]:
-    """For each picture the window that is shown, and it of each file as WebP: as large as `budget` allows.
+    """For each picture the window that is shown, and it of each file as WebP.
 
-    Args:
-        pictures: all that is to be shown.
-        budget: characters for all of them as URLs.
-
-    Raises:
-        ConfigError: even windows of 48 x 48 do not fit.
+    As large as `budget` allows, in characters of all URLs. Raises ConfigError where even 48 x 48 do not fit.
     """
     pixels = max((kept.window.width * kept.window.height for kept in pictures), default=0)
     while True:

@@ -6,16 +6,17 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsslic_jax.codec.layers import residual_layers
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
-from dsslic_jax.report.pictures.coded_files import CodedFile
+from dsslic_jax.evaluate.measuring.store import Measurement
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec, Decoded
@@ -27,19 +28,12 @@ class Decoder:
     """Decodes the files of a run. Networks run once for all streams that share layers s and c."""
 
     def __init__(self, open_codec: Callable[[bytes], Codec], programs: Mapping[str, str]) -> None:
-        """Decodes nothing yet.
-
-        Args:
-            open_codec: the codec of a model's fingerprint; raises ModelError where it is not known.
-            programs: paths of external programs, see `codec.programs`.
-        """
-        self._open_codec = open_codec
-        self._programs = programs
-        self._codecs: dict[bytes, Codec] = {}
-        self._file_codecs: dict[str, FileCodec] = {}
+        """`open_codec` gives the codec of a model's fingerprint; it raises ModelError where that is not known."""
+        self.codec = cache(open_codec)  # of a model, by its fingerprint
+        self._file_codec = cache(lambda name: _file_codec(name, programs))
         self._coarse: OrderedDict[bytes, Decoded] = OrderedDict()
 
-    def why_not(self, file: CodedFile) -> str | None:
+    def why_not(self, file: Measurement) -> str | None:
         """Why files of this one's codec and model cannot be decoded here; None where they can."""
         try:
             if file.codec in LAYERED:
@@ -50,13 +44,7 @@ class Decoder:
             return str(error)
         return None
 
-    def codec(self, fingerprint: bytes) -> Codec:
-        """The codec of a model. Raises ModelError where it is not known."""
-        if fingerprint not in self._codecs:
-            self._codecs[fingerprint] = self._open_codec(fingerprint)
-        return self._codecs[fingerprint]
-
-    def picture(self, file: CodedFile) -> np.ndarray:
+    def picture(self, file: Measurement) -> np.ndarray:
         """The decoded picture, uint8 [H, W, 3].
 
         Raises:
@@ -66,15 +54,15 @@ class Decoder:
         """
         shape = file.height, file.width, 3
         if file.codec not in LAYERED:
-            return self._file_codec(file.codec).decode(file.stream.read_bytes(), shape)
+            return self._file_codec(file.codec).decode(Path(file.stream).read_bytes(), shape)
         picture = self.layers(file).picture
         if picture is None or picture.shape != shape:
             raise DataError(f"{file.stream}: not the whole picture that was measured")
         return picture
 
-    def layers(self, file: CodedFile) -> Decoded:
+    def layers(self, file: Measurement) -> Decoded:
         """All layers of one of our streams; raises as `picture` does."""
-        data = file.stream.read_bytes()
+        data = Path(file.stream).read_bytes()
         header = container.read_header(data)
         payloads = container.read_layers(data, header)
         if len(payloads) < len(header.layers):
@@ -85,17 +73,9 @@ class Decoder:
             decoded = self.codec(header.fingerprint).decode(data)
             self._keep(key, decoded)
             return decoded
-        assert known.coarse is not None
-        picture = residual_layers.decode_all(
-            header,
-            payloads,
-            known.coarse,
-            known.labels,
-            "embedded",
-            self._programs,
-            self.codec(header.fingerprint).enhancer,
-        )
-        return replace(known, header=header, upto=header.layers[-1].name, picture=picture)
+        known = replace(known, header=header, upto=header.layers[-1].name)
+        picture = self.codec(header.fingerprint).add_residuals(known, payloads)
+        return replace(known, picture=picture)
 
     def _keep(self, key: bytes, decoded: Decoded) -> None:
         self._coarse[key] = replace(decoded, picture=None)
@@ -105,12 +85,11 @@ class Decoder:
             _, oldest = self._coarse.popitem(last=False)
             pixels -= oldest.header.width * oldest.header.height
 
-    def _file_codec(self, name: str) -> FileCodec:
-        if name not in self._file_codecs:
-            codec = make_codec(name, Sources(programs=self._programs))
-            assert isinstance(codec, FileCodec)
-            self._file_codecs[name] = codec
-        return self._file_codecs[name]
+
+def _file_codec(name: str, programs: Mapping[str, str]) -> FileCodec:
+    codec = make_codec(name, Sources(programs=programs))
+    assert isinstance(codec, FileCodec)
+    return codec
 
 
 def _what_coarse_depends_on(header: container.Header, payloads: Mapping[str, bytes]) -> bytes:

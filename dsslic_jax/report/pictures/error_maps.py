@@ -14,14 +14,9 @@ _ANCHOR_COLOURS = ((13, 16, 52), (98, 26, 120), (190, 54, 84), (243, 130, 38), (
 
 
 def block_rms(a: np.ndarray, b: np.ndarray, block: int) -> np.ndarray:
-    """Root mean square difference of each block of pixels, over R, G and B.
+    """Root mean square difference of each block of pixels of two uint8 [H, W, 3], over R, G and B.
 
-    Args:
-        a, b: uint8 [H, W, 3].
-        block: pixels a side; the last row and column of blocks may be cut.
-
-    Returns:
-        float64 [ceil(H / block), ceil(W / block)], 0..255.
+    Returns float64 [ceil(H / block), ceil(W / block)], 0..255; the last row and column of blocks may be cut.
     """
     squares = np.square(a.astype(np.float64) - b).sum(axis=2)
     rows = np.arange(0, squares.shape[0], block)

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
@@ -49,7 +50,7 @@ class BesidePage:
         self._count += 1
         name = f"{self._count:05d}.{media_type.partition('/')[2]}"
         write_atomically(self._folder / name, data)
-        return f"{_url_quoted(self._folder.name)}/{name}"
+        return f"{quote(self._folder.name)}/{name}"
 
 
 def url_characters(data_bytes: int) -> int:
@@ -88,9 +89,3 @@ def reduced(pixels: np.ndarray, max_side: int) -> np.ndarray:
         return pixels
     size = max(1, round(width * share)), max(1, round(height * share))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-
-
-def _url_quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name)

@@ -30,13 +30,9 @@ _GREY = 128
 def layer_view(
     decoded: Decoded, codec: Codec, page: InsidePage | BesidePage, max_side: int | None = None
 ) -> dict[str, Any]:
-    """What layers.js shows of a stream, as far as its layers were decoded.
+    """What layers.js shows of a stream, as far as its layers were decoded by `codec`.
 
-    Args:
-        decoded: of a stream that `codec` decoded.
-        codec: of the stream's model.
-        page: where pictures go.
-        max_side: reduce pictures to this and code them lossily; None keeps every pixel exact.
+    `max_side`: reduce pictures to this and code them lossily; None keeps every pixel exact.
     """
     header = decoded.header
     views = [] if decoded.labels is None else [_labels_view(decoded, page, max_side)]
@@ -50,12 +46,8 @@ def layer_view(
         "width": header.width,
         "height": header.height,
         "layers": [
-            {
-                "name": name,
-                "coder": coder,
-                "bytes": length,
-                "bits_per_pixel": bits_per_pixel(length, header.height, header.width),
-            }
+            {"name": name, "coder": coder, "bytes": length}
+            | {"bits_per_pixel": bits_per_pixel(length, header.height, header.width)}
             for name, coder, length in (
                 ("header", None, header.size),
                 *((layer.name, layer.coder, layer.length) for layer in header.layers),
@@ -94,13 +86,8 @@ def _labels_view(
     origin = "made by the decoder from c" if decoded.header.labels_at_decoder else "layer s"
     if (scale := decoded.header.label_scale) > 1:
         origin += f", one label for each {scale} × {scale} pixels"
-    return {
-        "name": "s",
-        "note": f"label map, {origin}",
-        "src": url,
-        "pixels": False,
-        **_size(small),
-    }
+    view = {"name": "s", "note": f"label map, {origin}", "src": url, "pixels": False}
+    return {**view, **_size(small)}
 
 
 def _pictures(decoded: Decoded, codec: Codec) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -119,11 +106,8 @@ def _pictures(decoded: Decoded, codec: Codec) -> Iterator[tuple[str, str, np.nda
     grey = np.clip(_GREY + RESIDUAL_GAIN * residual, 0, 255).astype(np.uint8)
     names = [layer.name for layer in decoded.header.layers if layer.kind == "r"]
     upto = names[: names.index(decoded.upto) + 1]
-    yield (
-        "r",
-        f"residual as decoded, layer {' + '.join(upto)}, {RESIDUAL_GAIN} times, grey is none",
-        grey,
-    )
+    note = f"residual as decoded, layer {' + '.join(upto)}, {RESIDUAL_GAIN} times, grey is none"
+    yield "r", note, grey
     yield "x̂", "the decoded picture, x' + r", decoded.picture
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from dsslic_jax.evaluate.measuring.store import Measurement
+from dsslic_jax.metrics import similarity_db
 from dsslic_jax.report.pictures import error_maps
-from dsslic_jax.report.pictures.coded_files import CodedFile, json_number
 from dsslic_jax.report.pictures.crops import Kept, Window, fit, most_pixels
 from dsslic_jax.report.pictures.images import LOSSY_QUALITY, BesidePage, InsidePage, reduced, webp
-from dsslic_jax.report.rates import Selection
+from dsslic_jax.report.pictures.rates import Selection
+from dsslic_jax.report.tables import json_number
 
-Decode = Callable[[CodedFile], np.ndarray]  # -> uint8 [H, W, 3]
+Decode = Callable[[Measurement], np.ndarray]  # -> uint8 [H, W, 3]
 Original = Callable[[str], np.ndarray | None]  # of a picture's name
 Json = dict[str, Any]
 
@@ -59,18 +61,10 @@ def viewer_inside(
 ) -> Json:
     """What compare.js shows, with windows of the pictures in the page.
 
-    Args:
-        selection: the files to show.
-        decode: decodes one of them.
-        original: the picture before coding, where it is known.
-        page: where pictures go.
-        room: characters for the URLs of all of them.
-
-    Raises:
-        ConfigError: there is not room enough.
+    Their URLs get `room` characters. Raises ConfigError where that is not enough.
     """
     before = page.characters
-    count = sum(1 + len(_unique(curves)) for curves in selection.nearest.values())
+    count = sum(1 + len(unique(curves)) for curves in selection.nearest.values())
     pixels = most_pixels(room, count)
     map_pixels = _MAP_SHARE * max(room, 0) / count / _MAP_CHARACTERS
     blocks = min(_MOST_BLOCKS, int(map_pixels**0.5) + 1)
@@ -100,7 +94,7 @@ def viewer_beside(
 
 def _show(
     name: str,
-    curves: Mapping[str, Sequence[CodedFile]],
+    curves: Mapping[str, Sequence[Measurement]],
     decode: Decode,
     original: np.ndarray | None,
     page: InsidePage | BesidePage,
@@ -112,12 +106,13 @@ def _show(
 
     `pixels`: of a window that is the most there can be room for; None keeps whole pictures.
     """
-    unique = _unique(curves)
-    decoded = [decode(file) for file in unique]
-    reference = _finest(unique, decoded) if original is None else original
+    own = unique(curves)
+    decoded = [decode(file) for file in own.values()]
+    by_size = [i for _, i in sorted((file.prefix_bytes, i) for i, file in enumerate(own.values()))]
+    reference = decoded[by_size[-1]] if original is None else original
     height, width = reference.shape[:2]
-    entries = [_file_entry(file) for file in unique]
-    index = {file: len(files) + i for i, file in enumerate(unique)}
+    entries = [_file_entry(file) for file in own.values()]
+    index = {stream: len(files) + i for i, stream in enumerate(own)}
     files.extend(entries)
     picture_entry = {
         "name": name,
@@ -125,11 +120,11 @@ def _show(
         "height": height,
         "overview": page.put(webp(reduced(reference, OVERVIEW_PX)), "image/webp"),
         "original": None,
-        "files": {curve: [index[file] for file in own] for curve, own in curves.items()},
+        "files": {curve: [index[f.stream] for f in nearest] for curve, nearest in curves.items()},
     }
     parts_of: list[tuple[Json, str]] = [(entry, "picture") for entry in entries]
     block = _block(reference, _PLACING_BLOCKS)
-    errors = error_maps.block_rms(reference, _coarsest(unique, decoded), block)
+    errors = error_maps.block_rms(reference, decoded[by_size[0]], block)
     if original is not None:
         for entry, picture in zip(entries, decoded, strict=True):
             shown_errors = error_maps.block_rms(original, picture, _block(original, map_blocks))
@@ -140,16 +135,9 @@ def _show(
     return _Shown(picture_entry, parts_of, kept)
 
 
-def _finest(files: Sequence[CodedFile], decoded: Sequence[np.ndarray]) -> np.ndarray:
-    return max(zip(files, decoded, strict=True), key=lambda pair: pair[0].num_bytes)[1]
-
-
-def _coarsest(files: Sequence[CodedFile], decoded: Sequence[np.ndarray]) -> np.ndarray:
-    return min(zip(files, decoded, strict=True), key=lambda pair: pair[0].num_bytes)[1]
-
-
-def _unique(curves: Mapping[str, Sequence[CodedFile]]) -> list[CodedFile]:
-    return list(dict.fromkeys(file for files in curves.values() for file in files))
+def unique(curves: Mapping[str, Sequence[Measurement]]) -> dict[str, Measurement]:
+    """The files of all curves, each once, by stream."""
+    return {file.stream: file for files in curves.values() for file in files}
 
 
 def _block(picture: np.ndarray, blocks: int) -> int:
@@ -157,13 +145,14 @@ def _block(picture: np.ndarray, blocks: int) -> int:
     return -(-max(picture.shape[:2]) // blocks)
 
 
-def _file_entry(file: CodedFile) -> Json:
+def _file_entry(file: Measurement) -> Json:
+    similarity = file.metrics.get("ms_ssim")
     return {
         "setting": f"{file.setting:g}",
-        "bytes": file.num_bytes,
+        "bytes": file.prefix_bytes,
         "bits_per_pixel": file.bits_per_pixel,
-        "psnr_rgb_db": json_number(file.psnr_rgb_db),
-        "ms_ssim_db": json_number(file.ms_ssim_db),
+        "psnr_rgb_db": json_number(file.metrics.get("psnr_rgb_db")),
+        "ms_ssim_db": json_number(None if similarity is None else similarity_db(similarity)),
         "difference": None,
     }
 

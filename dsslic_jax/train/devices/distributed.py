@@ -28,16 +28,10 @@ _LONGEST_MEASUREMENT_S = 24 * 3600  # others wait so long at their end while pro
 def join(
     coordinator: str | None, processes: int | None, process: int | None, heartbeat_timeout_s: int
 ) -> None:
-    """Joins the other processes of a run; call before JAX is used.
+    """Joins the other processes of a run, of which this is number `process`; call before JAX is used.
 
-    Args:
-      coordinator: HOST:PORT of process 0; None on TPU VMs, Slurm and GKE, where JAX finds it.
-      processes: how many there are; None likewise.
-      process: this one's number; None likewise.
-      heartbeat_timeout_s: after so many seconds of silence a process counts as dead.
-
-    Raises:
-      ConfigError: they were neither given nor found.
+    `coordinator` is HOST:PORT of process 0. It and the numbers are None on TPU VMs, Slurm and GKE, where JAX finds
+    them; raises ConfigError where it does not. After `heartbeat_timeout_s` of silence a process counts as dead.
     """
     import jax
 

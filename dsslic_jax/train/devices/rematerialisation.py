@@ -1,4 +1,4 @@
-"""What the backward pass computes again instead of keeping it: memory against time (`jax.checkpoint`)."""
+"""Rematerialisation: what the backward pass computes anew instead of keeping it, memory against time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ POLICIES: dict[str, Any] = {
 }
 
 
-def recomputed(function: Callable[..., Result], choice: str) -> Callable[..., Result]:
-    """`function` (of arrays), whose derivative computes again what `choice` names; "nothing": as it is."""
+def rematerialised(function: Callable[..., Result], choice: str) -> Callable[..., Result]:
+    """`function` (of arrays), with what `choice` names rematerialised in its derivative; "nothing": as it is."""
     return function if choice == "nothing" else jax.checkpoint(function, policy=POLICIES[choice])

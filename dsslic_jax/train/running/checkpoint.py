@@ -15,42 +15,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import flax.traverse_util
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
+from orbax.checkpoint import checkpoint_managers as managers
 
 from dsslic_jax.errors import ConfigError, TrainingStopped
+from dsslic_jax.settings.fields import free_to_change
+from dsslic_jax.settings.reading import to_mapping
 from dsslic_jax.system.files import write_atomically
 from dsslic_jax.train.devices.sharding import place
 from dsslic_jax.train.running.digests import find_damage, write_digests
+from dsslic_jax.train.settings import RunSettings
 
 CHECKPOINTS = "checkpoints"  # folder of a work directory
 UNFINISHED = "*.orbax-checkpoint-tmp*"  # what Orbax calls a checkpoint until it is whole
-# Settings that may change between the parts of one run without changing its result.
-FREE_TO_CHANGE = (
-    "train.log_every",
-    "train.json_log",
-    "train.save_every",
-    "train.sample_every",
-    "train.evaluate_every",
-    "train.evaluate_pictures",
-    "train.keep",
-    "train.best_metric",
-    "mesh",  # but for rounding: sums are taken in another order
-    "train.recompute",  # likewise
-    "train.start_from",
-    "train.start_anew",
-    "data.licence",
-    "coding",
-    "after",
-    "data.root",  # where things lie on this machine
-    "data.data_dir",
-    "data.cache",
-    "data.eval_split",
-    "data.description",
-    "data.terms",
-    "losses.vgg_weights",
-)
 # Parts of the names of metrics of which more is better. Of all others, losses and rates, less is.
 MORE_IS_BETTER = ("psnr", "accuracy", "iou")
 
@@ -59,19 +40,10 @@ class Checkpoints:
     """Saves and restores training states under `directory`; keeps the last ones, and the best where it is asked for."""
 
     def __init__(self, directory: Path, keep: int, best_metric: str = "") -> None:
-        """Opens the folder; a damaged checkpoint is set aside where an older one is whole.
+        """Opens the folder, to keep the last `keep`, and the best by the metric of that name, if any.
 
-        Args:
-          directory: where the checkpoints are or will be.
-          keep: how many of the last to keep.
-          best_metric: name of the metric whose best checkpoint is kept too; "" for none.
-
-        Raises:
-          TrainingStopped: there are checkpoints, but none is whole.
+        A damaged checkpoint is set aside where an older one is whole. Raises TrainingStopped where none is.
         """
-        import orbax.checkpoint as ocp
-        from orbax.checkpoint import checkpoint_managers as managers
-
         self._directory = directory.absolute()
         self._best_metric = best_metric
         _tidy(self._directory)
@@ -116,8 +88,6 @@ class Checkpoints:
         `state` gives the shapes, and what is not saved; `shardings`, of each leaf, where to place the state, whatever
         mesh it was saved from.
         """
-        import orbax.checkpoint as ocp
-
         if step == 0:
             return place(state, shardings), {}
         target = jax.tree.map(
@@ -140,8 +110,6 @@ class Checkpoints:
         `unreported` is what the monitor holds beside the state, as JSON; `quality` the best metric's value, if any.
         Raises TrainingStopped where this save or the one before cannot be written.
         """
-        import orbax.checkpoint as ocp
-
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state.replace(frozen=None)),
             unreported=ocp.args.JsonSave(unreported),
@@ -215,19 +183,21 @@ def saved_steps(directory: Path) -> list[int]:
     return [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdigit()]
 
 
-def claim(workdir: Path, config: Any) -> None:
+def claim(workdir: Path, run: RunSettings) -> None:
     """Writes config.json, after checking that a run with checkpoints goes on with the settings it began with.
 
     Raises ConfigError naming the settings that differ.
     """
-    ours = json.loads(json.dumps(config.to_dict(), default=str))
+    ours = json.loads(json.dumps(to_mapping(run)))
     path = workdir / "config.json"
     if path.exists() and saved_steps(workdir / CHECKPOINTS):
         theirs = json.loads(path.read_text())
+        free = tuple(free_to_change(type(run)))
+        old, new = (flax.traverse_util.flatten_dict(held, sep=".") for held in (theirs, ours))
         changed = [
-            f"{key} (was {old!r}, now {new!r})"
-            for key, old, new in _differences(theirs, ours)
-            if not key.startswith(FREE_TO_CHANGE)
+            f"{key} (was {old.get(key)!r}, now {new.get(key)!r})"
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key) and not key.startswith(free)
         ]
         if changed:
             raise ConfigError(
@@ -236,12 +206,3 @@ def claim(workdir: Path, config: Any) -> None:
             )
     if jax.process_index() == 0:
         write_atomically(path, json.dumps(ours, indent=1).encode())
-
-
-def _differences(old: Any, new: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted(set(old) | set(new)):
-            found += _differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else key)
-        return found
-    return [] if old == new else [(prefix, old, new)]

@@ -14,6 +14,7 @@ import jax
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.running.metrics_log import MetricsLog
+from dsslic_jax.train.settings import LoopSettings
 
 
 class Clock:
@@ -66,7 +67,7 @@ class Monitor:
     def __init__(
         self,
         workdir: Path,
-        settings: Any,
+        settings: LoopSettings,
         start: int = 0,
         unreported: Mapping[str, Any] | None = None,
     ) -> None:

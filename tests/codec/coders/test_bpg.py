@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.codec.coders.bpg import embedded as bpg
+from dsslic_jax.codec.coders.bpg.coder import BpgCoder
 from dsslic_jax.codec.coders.bpg.embedded import COLOURS, EmbeddedBpg, x265_quantiser
 from dsslic_jax.errors import CoderFailed, CoderUnavailable, ConfigError
 from tests.codec.pictures import at_depth, picture_of, psnr_db, smooth_picture
@@ -76,6 +77,31 @@ def test_nothing_is_printed(bit_depth, capfd) -> None:
 
 def test_x265_gets_what_bpgenc_would_give_an_intra_picture() -> None:
     assert [x265_quantiser(qp) for qp in (0, 2, 3, 4, 28, 51)] == [0, 0, 0, 1, 25, 48]
+
+
+@pytest.mark.parametrize(
+    ("quality", "stretch", "qp", "gain"),
+    [
+        (100, 1, 0, 1),
+        (0, 1, 51, 1),
+        (50, 1, 25, 2 ** (-0.5 / 6)),
+        (50, 2, 19, 2 ** (-0.5 / 6)),
+        (100, 2, 0, 1),
+        (0, 0.5, 51, 1),
+    ],
+)
+def test_quality_is_a_quantiser_and_a_gain(
+    quality: float, stretch: float, qp: int, gain: float
+) -> None:
+    made = BpgCoder(EmbeddedBpg()).setting(quality, stretch)
+    assert made == (qp, pytest.approx(gain))
+
+
+@pytest.mark.parametrize(
+    ("quality", "strength"), [(0, 204), (25, 153), (50, 102), (99, 2), (99.9, 1), (100, 1)]
+)
+def test_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
+    assert BpgCoder(EmbeddedBpg()).strength(quality) == strength
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dsslic_jax.codec.coders.bpg.coder import BpgCoder, BpgOptions
 from dsslic_jax.codec.coders.bpg.embedded import COLOURS
-from dsslic_jax.codec.coders.registry import CoderSet, coder_set, decoder_for
+from dsslic_jax.codec.coders.coder import Context
+from dsslic_jax.codec.coders.registry import Choice, CoderSet, OpenCoders
 from dsslic_jax.codec.layers import compact as compact_layer
 from dsslic_jax.errors import CoderUnavailable, ConfigError, StreamError
 from tests.codec.pictures import at_depth, psnr_db, smooth_picture
@@ -20,21 +23,44 @@ def no_programs_on_path(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+def coder_set(
+    codecs: str, programs: dict[str, str] | None = None, bits: int = 8, colour: str = "ycbcr444"
+) -> CoderSet:
+    options = BpgOptions(bits, colour)
+    return OpenCoders(context=Context(programs=programs or {})).encoders(
+        Choice(codecs), lambda _: options
+    )
+
+
+def decoder_for(
+    name: str, codecs: str = "embedded", programs: dict[str, str] | None = None, layer: str = "c"
+) -> Any:
+    return OpenCoders(Choice(codecs), Context(programs=programs or {})).decoder(layer, name)
+
+
+def residual_decoder(codecs: str, programs: dict[str, str]) -> BpgCoder:
+    return decoder_for("bpg", codecs, programs, "r")
+
+
 def names_of(coders: CoderSet) -> tuple[str, tuple[str, ...], str]:
-    return coders.labels.name, tuple(coder.name for coder in coders.compact), coders.residual.name
+    compact = tuple(opened.record.name for opened in coders.compact)
+    return coders.labels.record.name, compact, coders.residual.record.name
 
 
 def test_the_embedded_set_needs_no_programs(no_programs_on_path) -> None:
     coders = coder_set("embedded")
     assert names_of(coders) == ("context", ("jxl", "context"), "bpg")
     picture = smooth_picture(16, 24)
-    for coder in coders.compact:
-        decoder = decoder_for(coder.name, "embedded")
-        np.testing.assert_array_equal(decoder.decode(coder.encode(picture), (16, 24, 3)), picture)
+    for opened in coders.compact:
+        decoder = decoder_for(opened.record.stream_name)
+        data = opened.coder.encode(picture)
+        np.testing.assert_array_equal(decoder.decode(data, (16, 24, 3)), picture)
 
 
 def test_the_external_set_is_flif_and_bpg(programs) -> None:
-    assert names_of(coder_set("external", programs)) == ("flif", ("flif",), "bpg")
+    coders = coder_set("external", programs)
+    assert names_of(coders) == ("flif", ("flif",), "libbpg")
+    assert coders.residual.record.stream_name == "bpg"
 
 
 def test_the_compact_image_is_coded_by_the_coder_that_takes_least() -> None:
@@ -44,18 +70,19 @@ def test_the_compact_image_is_coded_by_the_coder_that_takes_least() -> None:
         (few_levels, 64, "context"),
         (smooth_picture(64, 64), 1, "jxl"),  # more samples than the context coder is given
     ):
-        name, payload, decoded = compact_layer.encode(picture, step, coders)
+        name, payload, decoded = compact_layer.encode(picture, step, coders, Context())
         assert name == expected
         assert len(payload) == 1 + min(
-            len(coder.encode(picture // step))
-            for coder in coders
-            if coder.name == "jxl" or picture.size <= compact_layer.CONTEXT_SAMPLES
+            len(opened.coder.encode(picture // step))
+            for opened in coders
+            if opened.record.name == "jxl" or picture.size <= 8192
         )
         np.testing.assert_array_equal(decoded, picture)
-        decoder = decoder_for(name, "embedded")
         np.testing.assert_array_equal(
-            compact_layer.decode(payload, picture.shape, decoder), picture
+            compact_layer.decode(payload, picture.shape, decoder_for(name), Context()), picture
         )
+    name, *_ = compact_layer.encode(smooth_picture(64, 64), 1, coders[1:], Context())
+    assert name == "context"  # however many there are, where it was chosen alone
 
 
 @pytest.mark.parametrize("missing", ["flif", "bpgenc", "bpgdec"])
@@ -82,17 +109,17 @@ def test_a_flif_stream_needs_the_program_under_either_set(no_programs_on_path) -
 
 
 def test_decoding_external_bpg_needs_no_bpgenc(programs, no_programs_on_path, monkeypatch) -> None:
-    decoder = decoder_for("bpg", "external", {"bpgdec": programs["bpgdec"]})
-    assert decoder.name == "bpg"
+    assert residual_decoder("external", {"bpgdec": programs["bpgdec"]})
 
 
 @pytest.mark.parametrize("colour", COLOURS)
 def test_both_sets_read_each_others_residuals_to_the_same_pixels(colour, programs) -> None:
     picture = smooth_picture(33, 57)
     for codecs in ("embedded", "external"):
-        data = coder_set(codecs, programs).residual.encode(picture, 20, colour, 8)
+        coder = coder_set(codecs, programs, 8, colour).residual.coder
+        data = coder.encode(picture, 20)
         seen = [
-            decoder_for("bpg", reader, programs).decode(data, picture.shape)
+            residual_decoder(reader, programs).decode(data, picture.shape)
             for reader in ("embedded", "external")
         ]
         np.testing.assert_array_equal(*seen, strict=True)
@@ -103,26 +130,28 @@ def test_both_sets_read_each_others_residuals_to_the_same_pixels(colour, program
 def test_both_sets_read_ten_bit_residuals_to_the_same_samples(programs_of_16_bits) -> None:
     picture = at_depth(smooth_picture(33, 57), 10)
     for codecs in ("embedded", "external"):
-        coders = coder_set(codecs, programs_of_16_bits)
-        data = coders.residual.encode(picture, 20, "ycbcr444", 10)
+        coder = coder_set(codecs, programs_of_16_bits, 10).residual.coder
+        data = coder.encode(picture, 20)
         seen = [
-            decoder_for("bpg", reader, programs_of_16_bits).decode(data, picture.shape)
+            residual_decoder(reader, programs_of_16_bits).decode(data, picture.shape)
             for reader in ("embedded", "external")
         ]
         np.testing.assert_array_equal(*seen, strict=True)
-        assert seen[0].dtype == np.uint16
+        assert seen[0].dtype == np.uint16 and coder.coded_bits(data) == 10
 
 
 def test_an_unknown_set_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'embedded' or 'external', not 'native'"):
+    with pytest.raises(ConfigError, match="one of embedded, external, not 'native'"):
         coder_set("native")
     with pytest.raises(ConfigError):
         decoder_for("jxl", "native")
 
 
 def test_an_unknown_coder_name_in_a_stream_is_refused() -> None:
-    with pytest.raises(StreamError, match="'webp'; known are context, flif, jxl and bpg"):
-        decoder_for("webp", "embedded")
+    with pytest.raises(StreamError, match="coder 'webp' of layer c: none is known"):
+        decoder_for("webp")
+    with pytest.raises(StreamError, match="coder 'bpg' of layer c"):
+        decoder_for("bpg")
 
 
 def test_importing_the_coders_loads_no_heavy_package() -> None:

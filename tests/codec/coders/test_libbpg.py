@@ -24,7 +24,7 @@ from dsslic_jax.codec.coders.bpg.file import (
 )
 from dsslic_jax.codec.coders.bpg.hevc import encode_planes
 from dsslic_jax.codec.coders.bpg.hevc_headers import MIN_BLOCK
-from dsslic_jax.codec.coders.programs.coders import ExternalBpg
+from dsslic_jax.codec.coders.bpg.libbpg import ExternalBpg
 from tests.codec.pictures import at_depth, picture_of, psnr_db, smooth_picture
 
 KINDS = {

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.codec.coders.bpg import embedded as bpg
-from dsslic_jax.codec.coders.bpg.file import FORMAT_420_JPEG, parse_header, read_ue7
-from dsslic_jax.codec.coders.programs.coders import flif_size
+from dsslic_jax.codec.coders.bpg.file import FORMAT_420_JPEG, FORMAT_GRAY, parse_header, read_ue7
+from dsslic_jax.codec.coders.flif import flif_size
 from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
 from dsslic_jax.codec.coders.programs.running import run_program
 from dsslic_jax.codec.varint import write_varint
@@ -275,7 +275,7 @@ def test_bpgdec_shows_a_damaged_payload_with_exit_code_0(damage, picture, run, t
 
 def test_bpgdec_writes_rgb_for_gray_files_and_png_unless_the_suffix_is_ppm(run, tmp_path) -> None:
     luma = smooth_picture(40, 56)[..., 0]
-    gray = bpg.BpgHeader(56, 40, bpg.FORMAT_GRAY)
+    gray = bpg.BpgHeader(56, 40, FORMAT_GRAY)
     (tmp_path / "in.bpg").write_bytes(bpg.encode_planes_to_bpg([luma], gray, 10))
     for name, kind in [("out.ppm", "PPM"), ("out.png", "PNG"), ("out.dat", "PNG")]:
         assert run("bpgdec", "-o", name, "in.bpg").returncode == 0

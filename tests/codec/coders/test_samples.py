@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.codec.coders.bpg.bit_depth import narrow, widen
 from dsslic_jax.codec.coders.bpg.chroma import double, halve
-from dsslic_jax.codec.coders.bpg.ycbcr import rgb_to_ycbcr, stretch, ycbcr_to_rgb
+from dsslic_jax.codec.coders.bpg.ycbcr import narrow, rgb_to_ycbcr, stretch, widen, ycbcr_to_rgb
 from dsslic_jax.codec.coders.programs.png import read_png_48, write_png
 from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
 from dsslic_jax.errors import CoderFailed

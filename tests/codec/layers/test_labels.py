@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsslic_jax.classes.table import class_table
+from dsslic_jax.codec.coders.coder import Context
 from dsslic_jax.codec.coders.jxl import Jxl
-from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_labels, repeated
+from dsslic_jax.codec.coders.registry import OpenCoders
+from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_labels, repeated, simplify
 from dsslic_jax.codec.layers.labels import (
     count_labels,
     decode_label_layer,
@@ -19,7 +21,6 @@ from dsslic_jax.codec.layers.labels import (
     encode_label_layer,
     read_counts,
 )
-from dsslic_jax.codec.layers.simplify import simplify
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import CoderFailed, ConfigError, DsslicError, StreamError
 
@@ -59,22 +60,18 @@ def test_a_map_of_one_class_is_two_bytes(value: int) -> None:
     labels = np.full((9, 4), value, np.uint8)
     payload = encode_label_layer(labels, Jxl())
     assert payload == bytes([0, value])
-    np.testing.assert_array_equal(
-        decode_label_layer(header_of(labels), payload, "embedded", None), labels
-    )
+    np.testing.assert_array_equal(decode_label_layer(header_of(labels), payload), labels)
     with pytest.raises(StreamError, match="bytes follow"):
-        decode_label_layer(header_of(labels), payload + b"\0", "embedded", None)
+        decode_label_layer(header_of(labels), payload + b"\0")
 
 
 @pytest.mark.parametrize("coder", ["context", "jxl"])
 @settings(max_examples=20, derandomize=True, database=None, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 183), st.integers(0, 999))
 def test_any_map_comes_back(coder: str, height: int, width: int, classes: int, seed: int) -> None:
-    from dsslic_jax.codec.coders.registry import decoder_for
-
     labels = np.random.default_rng(seed).integers(0, classes, (height, width)).astype(np.uint8)
-    payload = encode_label_layer(labels, decoder_for(coder, "embedded"))  # type: ignore[arg-type]
-    decoded = decode_label_layer(header_of(labels, coder), payload, "embedded", None)
+    payload = encode_label_layer(labels, OpenCoders().decoder("s", coder))
+    decoded = decode_label_layer(header_of(labels, coder), payload)
     np.testing.assert_array_equal(decoded, labels)
     counts, _ = read_counts(payload, header_of(labels))
     np.testing.assert_array_equal(
@@ -111,15 +108,15 @@ def test_a_map_that_is_not_what_its_counts_say_is_refused() -> None:
     other[0, 0] = 7
     wrong = payload[:7] + encode_label_layer(other, Jxl())[7:]
     with pytest.raises(StreamError, match="does not have the counts"):
-        decode_label_layer(header_of(MAP), wrong, "embedded", None)
+        decode_label_layer(header_of(MAP), wrong)
     beyond = payload[:7] + Jxl().encode(np.full(MAP.shape, 9, np.uint8))  # rank 9 of three
     with pytest.raises(DsslicError):
-        decode_label_layer(header_of(MAP), beyond, "embedded", None)
+        decode_label_layer(header_of(MAP), beyond)
 
 
 def test_a_coder_that_loses_a_label_silently_is_caught_while_encoding() -> None:
     class Lossy(Jxl):
-        def encode(self, picture: np.ndarray) -> bytes:
+        def encode(self, picture: np.ndarray, context: Context | None = None) -> bytes:
             changed = picture.copy()
             changed[0, 0] ^= 1
             return super().encode(changed)
@@ -164,12 +161,12 @@ def test_a_coarse_layer_decodes_to_blocks_of_the_whole_size(
     coarse = coarse_labels(labels, scale)
     header = header_of(labels, label_scale=scale)
     payload = encode_label_layer(coarse, Jxl())
-    decoded = decode_label_layer(header, payload, "embedded", None)
+    decoded = decode_label_layer(header, payload)
     rows, columns = np.indices(size) // scale
     np.testing.assert_array_equal(decoded, coarse[rows, columns])
     counts, _ = read_counts(payload, header)
     assert sum(counts.values()) == coarse.size
-    one_class = decode_label_layer(header, bytes([0, 7]), "embedded", None)
+    one_class = decode_label_layer(header, bytes([0, 7]))
     np.testing.assert_array_equal(one_class, np.full(size, 7))
 
 

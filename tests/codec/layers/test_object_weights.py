@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from dsslic_jax.classes.table import class_table
-from dsslic_jax.codec.coders.bpg.embedded import EmbeddedBpg
-from dsslic_jax.codec.layers import object_weights, residual
+from dsslic_jax.codec.layers import object_weights
 from dsslic_jax.codec.layers.residual import ResidualSettings
 from dsslic_jax.errors import ConfigError, StreamError
 from tests.codec.pictures import psnr_db, smooth_picture
-from tests.codec.residuals import FINE, Exact, coded
+from tests.codec.residuals import FINE, Exact, bpg, coded, decoded
 
 
 def halves() -> np.ndarray:
@@ -64,9 +63,9 @@ def test_a_weighted_class_comes_closer_at_equal_size() -> None:
     so_far, labels = np.full_like(picture, 128), halves()
 
     def errors(quality: float, weights: dict[int, float]) -> tuple[int, float, float]:
-        how = ResidualSettings(quality, "centred", 10, weights=weights)
-        payload = coded(picture, so_far, labels, how, EmbeddedBpg())
-        made = residual.decode(payload, so_far, labels, EmbeddedBpg())
+        how = ResidualSettings(quality, "centred", weights)
+        payload = coded(picture, so_far, labels, how, bpg(10))
+        made = decoded(payload, so_far, labels, bpg(10))
         left, right = np.s_[:, :48], np.s_[:, 80:]
         return (
             len(payload),
@@ -87,4 +86,4 @@ def test_weights_without_labels_are_refused() -> None:
     how = replace(FINE, weights={3: 4.0})
     payload = coded(picture, picture, halves(), how, Exact())
     with pytest.raises(StreamError, match="weighted by labels"):
-        residual.decode(payload, picture, None, Exact())
+        decoded(payload, picture, None, Exact())

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from dsslic_jax.bundle.directory import Bundle
+from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.layers.labels import decode_labels
-from dsslic_jax.codec.layers.residual import ResidualSettings
-from dsslic_jax.codec.layers.residual_opening import Opening, read_opening, with_strength
+from dsslic_jax.codec.layers.residual import Opening, read_opening, with_strength
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import StreamError
 from tests.codec.pictures import smooth_picture
@@ -65,11 +64,6 @@ def test_a_layer_opens_with_the_documented_bytes(opening: Opening, packed: bytes
     assert read_opening(packed + b"rest") == (opening, len(packed))
     flagged, position = read_opening(with_strength(packed + b"rest", 77))
     assert flagged.strength == 77 and position == len(packed) + (opening.strength is None)
-
-
-@pytest.mark.parametrize(("quality", "strength"), [(0, 204), (50, 102), (99.9, 1), (100, 1)])
-def test_the_strength_is_four_times_the_quantiser(quality: float, strength: int) -> None:
-    assert ResidualSettings(quality).strength == strength
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 50)])

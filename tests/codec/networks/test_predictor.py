@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax
 import numpy as np
 import pytest
 
-from dsslic_jax.bundle.directory import Bundle
-from dsslic_jax.codec.networks import predictor as predictor_module
-from dsslic_jax.codec.networks.predictor import CoarsePredictor, Segmenter
-from dsslic_jax.codec.padding import pad_edge
+from dsslic_jax.bundle.model import Bundle
+from dsslic_jax.codec.networks import padded_windows
+from dsslic_jax.codec.networks import segmenter as segmenter_module
+from dsslic_jax.codec.networks.coarse import CoarsePredictor
+from dsslic_jax.codec.networks.segmenter import Segmenter
+from dsslic_jax.codec.tiles import pad_edge
 from dsslic_jax.errors import ModelError
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part, make_bundle, segnet_part, with_weight
@@ -73,7 +73,7 @@ def test_the_compact_image_follows_picture_and_labels(predictor: CoarsePredictor
 
 
 def windowed(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, features: int) -> CoarsePredictor:
-    monkeypatch.setattr(predictor_module, "WINDOW_FEATURES", features)
+    monkeypatch.setattr(padded_windows, "WINDOW_FEATURES", features)
     return CoarsePredictor(bundle)
 
 
@@ -83,10 +83,8 @@ def test_windows_give_what_the_whole_picture_gives(
 ) -> None:
     bundle = make_bundle(norm=norm, colour="ycbcr")
     # The poster's initialisation hardly changes anything without a norm: make the answer worth comparing.
-    bundle = replace(
-        bundle,
-        weights={n: w * (6 if n.endswith("kernel") else 1) for n, w in bundle.weights.items()},
-    )
+    weights = {n: w * (6 if n.endswith("kernel") else 1) for n, w in bundle.weights.items()}
+    bundle = bundle.with_weights(weights)
     labels, picture = label_map(200, 264), smooth_picture(200, 264)
     whole = CoarsePredictor(bundle)
     compact = whole.compress(labels, picture)
@@ -136,7 +134,7 @@ def test_a_large_picture_is_segmented_at_a_smaller_scale(
     segmenter = Segmenter(tiny_bundle)
     small = smooth_picture(32, 32)
     enlarged = small.repeat(3, 0).repeat(3, 1)[:95, :94]
-    monkeypatch.setattr(predictor_module, "SEGMENTED_PIXELS", 32 * 32)
+    monkeypatch.setattr(segmenter_module, "SEGMENTED_PIXELS", 32 * 32)
     labels = segmenter(enlarged)
     assert labels.shape == (95, 94) and labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, segmenter(small).repeat(3, 0).repeat(3, 1)[:95, :94])
@@ -155,5 +153,5 @@ def test_segnet_never_answers_void(tiny_bundle: Bundle) -> None:
 def test_what_a_model_directory_does_not_hold_is_named(tiny_bundle: Bundle) -> None:
     with pytest.raises(ModelError, match=r"--labels.*dsslic join"):
         Segmenter(coarse_part(tiny_bundle))
-    with pytest.raises(ModelError, match="no coarse model, only a SegNet"):
+    with pytest.raises(ModelError, match="has no CompNet and FineNet, it holds SegNet"):
         CoarsePredictor(segnet_part(tiny_bundle))

@@ -3,39 +3,27 @@
     picture --pad to 32--> RGB to YCbCr --4:2:0: halve chroma--> --pad to 8--> x265 --> BPG file
     BPG file --> HEVC decoder --> crop --4:2:0: double chroma--> YCbCr to RGB
 
-8 or 10 bits per sample. Every BPG decoder opens the files, and the pixels decoded here are those
-that bpgdec shows, bit for bit (see `show`). Nothing in BPG protects its payload: a flipped bit
-mostly decodes silently to other pixels, so the container keeps a CRC of each layer.
+8 or 10 bits per sample. Every BPG decoder opens the files, and the pixels decoded here are those that bpgdec shows, bit
+for bit (see `show`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dsslic_jax.codec.coders.bpg.bit_depth import narrow
+from dsslic_jax.codec.coders.bpg import file as bpg
 from dsslic_jax.codec.coders.bpg.chroma import double, halve
-from dsslic_jax.codec.coders.bpg.file import (
-    COLOUR_RGB,
-    COLOUR_YCBCR,
-    FORMAT_420_JPEG,
-    FORMAT_420_MPEG2,
-    FORMAT_444,
-    FORMAT_GRAY,
-    BpgHeader,
-    demux,
-    mux,
-    parse_header,
-)
+from dsslic_jax.codec.coders.bpg.file import BpgHeader, demux, mux, parse_header
 from dsslic_jax.codec.coders.bpg.hevc import MAX_QP, decode_planes, encode_planes
 from dsslic_jax.codec.coders.bpg.hevc_headers import BIT_DEPTHS, MIN_BLOCK
-from dsslic_jax.codec.coders.bpg.ycbcr import rgb_to_ycbcr, stretch, ycbcr_to_rgb
-from dsslic_jax.codec.padding import pad_edge
+from dsslic_jax.codec.coders.bpg.ycbcr import narrow, rgb_to_ycbcr, stretch, ycbcr_to_rgb
+from dsslic_jax.codec.tiles import pad_edge
 from dsslic_jax.errors import CoderFailed, ConfigError
 
 COLOURS = {
-    "ycbcr444": (FORMAT_444, COLOUR_YCBCR),
-    "ycbcr420": (FORMAT_420_JPEG, COLOUR_YCBCR),
-    "rgb444": (FORMAT_444, COLOUR_RGB),
+    "ycbcr444": (bpg.FORMAT_444, bpg.COLOUR_YCBCR),
+    "ycbcr420": (bpg.FORMAT_420_JPEG, bpg.COLOUR_YCBCR),
+    "rgb444": (bpg.FORMAT_444, bpg.COLOUR_RGB),
 }
 MIN_SIDE = 32  # pixels; native bpgenc with x265 crashes on smaller pictures
 _X265_MIN_SIDE = 16
@@ -50,10 +38,7 @@ def x265_quantiser(qp: int) -> int:
 
 
 def check_request(picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> None:
-    """Raises ConfigError for settings that no BPG coder here has, CoderFailed for another picture.
-
-    The coders' `encode` says what they are.
-    """
+    """Raises ConfigError for settings that the coders' `encode` does not take, CoderFailed for another picture."""
     if not 0 <= qp <= MAX_QP:
         raise ConfigError(f"the quantiser of BPG must be in 0..{MAX_QP}, not {qp}")
     if colour not in COLOURS:
@@ -70,14 +55,8 @@ def check_request(picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> 
         raise CoderFailed(f"BPG of 10 bits codes samples of 0..1023, not {picture.max()}")
 
 
-def pad_to_min_side(picture: np.ndarray) -> np.ndarray:
-    """[H,W,3] with both sides at least MIN_SIDE; the embedded and the external coder both do it."""
-    height, width = picture.shape[:2]
-    return pad_edge(picture, (max(height, MIN_SIDE), max(width, MIN_SIDE)))
-
-
 def stored_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(height, width) that the BPG file of a picture of `shape` states: see `pad_to_min_side`."""
+    """(height, width) that pictures of `shape` are padded to: both sides are at least MIN_SIDE."""
     return max(shape[0], MIN_SIDE), max(shape[1], MIN_SIDE)
 
 
@@ -86,10 +65,10 @@ def check_stored_size(data: bytes, shape: tuple[int, ...]) -> BpgHeader:
     if len(shape) != 3 or shape[2] != 3:
         raise CoderFailed(f"BPG carries pictures of shape [H,W,3], not {shape}")
     header, _ = parse_header(data)
-    if (header.height, header.width) != stored_size(shape):
+    height, width = stored_size(shape)
+    if (header.height, header.width) != (height, width):
         raise CoderFailed(
-            f"the BPG layer is {header.width}x{header.height} pixels where "
-            f"{stored_size(shape)[1]}x{stored_size(shape)[0]} were expected"
+            f"the BPG layer is {header.width}x{header.height} pixels where {width}x{height} were expected"
         )
     return header
 
@@ -103,22 +82,20 @@ def encode_planes_to_bpg(planes: list[np.ndarray], header: BpgHeader, qp: int) -
         raise CoderFailed(f"x265 takes no picture of {header.width}x{header.height} pixels")
     coded = header.coded(MIN_BLOCK)
     chroma_step = 2 if coded.chroma_format == 1 else 1
-    padded = [
-        pad_edge(plane, (coded.height // step, coded.width // step))
-        for plane, step in zip(planes, (1, chroma_step, chroma_step), strict=False)
-    ]
+    padded = []
+    for plane, step in zip(planes, (1, chroma_step, chroma_step), strict=False):
+        padded.append(pad_edge(plane, (coded.height // step, coded.width // step)))
     return mux(header, encode_planes(padded, coded, x265_quantiser(qp)))
 
 
 def encode_picture(picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
     """A BPG file of [H,W,3] RGB, sides of 16 and more; settings as `EmbeddedBpg.encode`'s."""
-    check_request(picture, qp, colour, bit_depth)
     pixel_format, colour_space = COLOURS[colour]
-    if colour_space == COLOUR_RGB:
+    if colour_space == bpg.COLOUR_RGB:
         planes = [picture[..., channel] for channel in (1, 2, 0)]
     else:
         planes = rgb_to_ycbcr(picture, bit_depth)
-    if pixel_format == FORMAT_420_JPEG:
+    if pixel_format == bpg.FORMAT_420_JPEG:
         planes[1:] = [halve(plane) for plane in planes[1:]]
     height, width = picture.shape[:2]
     header = BpgHeader(width, height, pixel_format, colour_space, bit_depth)
@@ -128,31 +105,23 @@ def encode_picture(picture: np.ndarray, qp: int, colour: str, bit_depth: int) ->
 def show(data: bytes, bits: int) -> np.ndarray:
     """What `bpgdec -b bits` writes for a BPG file: [H,W,3] RGB, uint8 for 8 bits, uint16 for 16.
 
-    Equal to libbpg at 8 bits shown, for files of either depth (tests/codec/test_libbpg.py). 16 bits
-    are the same arithmetic with a wider white; libbpg's build for tests has no such output.
-    Check the file's size first. Raises CoderFailed for damaged files, as far as damage shows, and
-    for kinds of BPG that `parse_header` refuses.
+    Equal to libbpg at 8 bits shown, for files of either depth (tests/codec/test_libbpg.py). 16 bits are the same
+    arithmetic with a wider white; libbpg's build for tests has no such output. Check the file's size first. Raises
+    CoderFailed for damaged files, as far as damage shows, and for kinds of BPG that `parse_header` refuses.
     """
     header, hevc, coded = demux(data)
     planes = decode_planes(hevc, coded)
-    height, width = header.height, header.width
-    if header.pixel_format in (FORMAT_420_JPEG, FORMAT_420_MPEG2):
-        left_sited = header.pixel_format == FORMAT_420_MPEG2
-        planes[1:] = [
-            double(
-                plane[: -(-height // 2), : -(-width // 2)],
-                (height, width),
-                header.bit_depth,
-                left_sited=left_sited,
-            )
-            for plane in planes[1:]
-        ]
+    height, width, depth = header.height, header.width, header.bit_depth
+    if header.pixel_format in (bpg.FORMAT_420_JPEG, bpg.FORMAT_420_MPEG2):
+        left_sited = header.pixel_format == bpg.FORMAT_420_MPEG2
+        small = [plane[: -(-height // 2), : -(-width // 2)] for plane in planes[1:]]
+        planes[1:] = [double(s, (height, width), depth, left_sited=left_sited) for s in small]
     planes = [plane[:height, :width] for plane in planes]
-    if header.pixel_format == FORMAT_GRAY:
-        return stretch(np.stack([planes[0]] * 3, axis=-1), header.bit_depth, bits)
-    if header.colour_space == COLOUR_RGB:
-        return stretch(np.stack([planes[2], planes[0], planes[1]], -1), header.bit_depth, bits)
-    return ycbcr_to_rgb(planes, header.bit_depth, bits)
+    if header.pixel_format == bpg.FORMAT_GRAY:
+        return stretch(np.stack([planes[0]] * 3, axis=-1), depth, bits)
+    if header.colour_space == bpg.COLOUR_RGB:
+        return stretch(np.stack([planes[2], planes[0], planes[1]], -1), depth, bits)
+    return ycbcr_to_rgb(planes, depth, bits)
 
 
 def decode_picture(data: bytes) -> np.ndarray:
@@ -165,31 +134,22 @@ def decode_picture(data: bytes) -> np.ndarray:
 
 
 class EmbeddedBpg:
-    """Lossy coder of the residual, name "bpg", that needs only pip packages."""
-
-    name = "bpg"
+    """BPG files by pip packages alone."""
 
     def encode(self, picture: np.ndarray, qp: int, colour: str, bit_depth: int) -> bytes:
-        """Codes [H,W,3] RGB; sides below 32 are padded to 32 first.
+        """Codes [H,W,3] RGB, uint8, or uint16 in 0..1023 for a `bit_depth` of 10; sides below 32 are padded to 32.
 
-        Args:
-          picture: uint8, or uint16 in 0..1023 for 10 bits.
-          qp: 0 (finest) to 51, bpgenc's -q.
-          colour: "ycbcr444", "ycbcr420" or "rgb444".
-          bit_depth: 8 or 10.
-
-        Raises ConfigError for other settings, CoderFailed for another picture and if x265 fails,
-        CoderUnavailable without PyAV.
+        `qp` is 0 (finest) to 51, bpgenc's -q; `colour` one of COLOURS; `bit_depth` 8 or 10. Raises ConfigError for
+        other settings, CoderFailed for another picture and if x265 fails, CoderUnavailable without PyAV.
         """
         check_request(picture, qp, colour, bit_depth)
-        return encode_picture(pad_to_min_side(picture), qp, colour, bit_depth)
+        padded = pad_edge(picture, stored_size(picture.shape))
+        return encode_picture(padded, qp, colour, bit_depth)
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """Decodes a BPG file, ours or bpgenc's, to exactly `shape` = (H, W, 3).
+        """Decodes a BPG file, ours or bpgenc's, as `decode_picture` does, to exactly `shape` = (H, W, 3).
 
-        Returns uint8, or uint16 in 0..1023 where the file has 10 bits. Raises CoderFailed for
-        another stored size (before any decoding) and for damage that shows. A flipped bit usually
-        does not show: the container's CRC finds it.
+        Raises CoderFailed for another stored size (before any decoding) and for damage that shows.
         """
         check_stored_size(data, shape)
         return decode_picture(data)[: shape[0], : shape[1]]

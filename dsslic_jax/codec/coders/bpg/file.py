@@ -10,20 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsslic_jax.codec.coders.bpg.hevc_headers import (
-    BIT_DEPTHS,
-    NAL_IDR_TYPES,
-    NAL_PPS,
-    NAL_SEI_TYPES,
-    NAL_SPS,
-    START_CODE,
-    CodedPicture,
-    nal_type,
-    parse_bpg_header,
-    parse_sps,
-    rebuild_parameter_sets,
-    write_bpg_header,
-)
+from dsslic_jax.codec.coders.bpg import hevc_headers as hevc_format
+from dsslic_jax.codec.coders.bpg.hevc_headers import CodedPicture, nal_type
 from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import CoderFailed, StreamError
 
@@ -66,11 +54,10 @@ def read_ue7(data: bytes, position: int) -> tuple[int, int]:
 
 
 def parse_header(data: bytes) -> tuple[BpgHeader, int]:
-    """Reads a BPG file's picture header: ten bytes or so, looked at in place.
+    """A BPG file's picture header and the position after it, looked at in place.
 
-    Returns it and the position where the HEVC header begins. Raises CoderFailed for a file that
-    is not BPG, is of a kind not supported here (alpha, animation, limited range, 4:2:2, other
-    depths than 8 and 10 bits), or whose stated length is not the length of what follows.
+    Raises CoderFailed for a file that is not BPG, is of a kind not supported here (alpha, animation, limited range,
+    4:2:2, other depths than 8 and 10 bits), or whose stated length is not the length of what follows.
     """
     if data[:4] != MAGIC:
         raise CoderFailed("the layer is not a BPG file")
@@ -81,7 +68,7 @@ def parse_header(data: bytes) -> tuple[BpgHeader, int]:
     has_extension, unsupported_flags = flags >> 3, flags & 0b111
     if alpha1 or unsupported_flags:
         raise CoderFailed("the BPG layer is not a still, opaque, full-range picture")
-    if bit_depth not in BIT_DEPTHS:
+    if bit_depth not in hevc_format.BIT_DEPTHS:
         raise CoderFailed(f"the BPG layer has {bit_depth} bits per sample: only 8 and 10 are read")
     if (pixel_format, colour_space) not in _KINDS:
         raise CoderFailed(
@@ -95,10 +82,9 @@ def parse_header(data: bytes) -> tuple[BpgHeader, int]:
         extension_length, position = read_ue7(data, position)
         position += extension_length
     if position >= len(data) or stated_length not in (0, len(data) - position):
-        raise CoderFailed(
-            f"the BPG layer states {stated_length} bytes of picture data but holds "
-            f"{max(0, len(data) - position)}: it was cut short or has a tail"
-        )
+        states = f"states {stated_length} bytes of picture data"
+        holds = f"holds {max(0, len(data) - position)}: it was cut short or has a tail"
+        raise CoderFailed(f"the BPG layer {states} but {holds}")
     return BpgHeader(width, height, pixel_format, colour_space, bit_depth), position
 
 
@@ -115,42 +101,36 @@ def mux(header: BpgHeader, hevc: bytes) -> bytes:
     for a stream that BPG cannot carry or that is of another size, format or depth.
     """
     units = split_nal_units(hevc)
-    sps = [unit for unit in units if nal_type(unit) == NAL_SPS]
-    pps = [unit for unit in units if nal_type(unit) == NAL_PPS]
-    slices = [unit for unit in units if nal_type(unit) in NAL_IDR_TYPES]
+    sps = [unit for unit in units if nal_type(unit) == hevc_format.NAL_SPS]
+    pps = [unit for unit in units if nal_type(unit) == hevc_format.NAL_PPS]
+    slices = [unit for unit in units if nal_type(unit) in hevc_format.NAL_IDR_TYPES]
     if len(sps) != 1 or len(pps) != 1 or not slices:
         raise CoderFailed("x265 did not write exactly one SPS, one PPS and one IDR picture")
-    tools, coded = parse_sps(sps[0])
+    tools, coded = hevc_format.parse_sps(sps[0])
     if coded != header.coded(tools.min_coding_block):
         raise CoderFailed(f"x265 coded {coded}, which is not what it was asked for")
-    hevc_header = write_bpg_header(tools)
+    hevc_header = hevc_format.write_bpg_header(tools)
     body = write_varint(len(hevc_header)) + hevc_header
     body += pps[0] + b"".join(b"\x00\x00\x01" + unit for unit in slices)
-    return (
-        MAGIC
-        + bytes([header.pixel_format << 5 | (header.bit_depth - 8), header.colour_space << 4])
-        + write_varint(header.width)
-        + write_varint(header.height)
-        + write_varint(len(body))
-        + body
-    )
+    kind = bytes([header.pixel_format << 5 | (header.bit_depth - 8), header.colour_space << 4])
+    numbers = (header.width, header.height, len(body))
+    return MAGIC + kind + b"".join(map(write_varint, numbers)) + body
 
 
 def demux(data: bytes) -> tuple[BpgHeader, bytes, CodedPicture]:
-    """Takes a BPG file apart: its header, an Annex B stream, and what that stream codes.
+    """Takes a BPG file apart: its header, an Annex B stream for any HEVC decoder, and what that stream codes.
 
-    The stream is ready for any HEVC decoder. Callers check the header's size first, with
-    `parse_header`. Raises CoderFailed like it, and for an HEVC header that HEVC does not allow.
+    Raises CoderFailed as `parse_header` does, and for an HEVC header that HEVC does not allow.
     """
     header, position = parse_header(data)
     length, position = read_ue7(data, position)
     hevc_header, picture = data[position : position + length], data[position + length :]
     if len(hevc_header) < length or not picture:
         raise CoderFailed("the BPG layer is cut short inside its HEVC header")
-    tools = parse_bpg_header(hevc_header)
+    tools = hevc_format.parse_bpg_header(hevc_header)
     picture_units = _picture_units(picture)
     coded = header.coded(tools.min_coding_block)
-    return header, rebuild_parameter_sets(tools, coded) + picture_units, coded
+    return header, hevc_format.rebuild_parameter_sets(tools, coded) + picture_units, coded
 
 
 def _picture_units(picture: bytes) -> bytes:
@@ -162,8 +142,8 @@ def _picture_units(picture: bytes) -> bytes:
     kept = b""
     for unit in split_nal_units(b"\x00\x00\x01" + picture):
         kind = nal_type(unit)
-        if kind == NAL_PPS or kind in NAL_IDR_TYPES:
-            kept += START_CODE + unit
-        elif kind not in NAL_SEI_TYPES:
+        if kind == hevc_format.NAL_PPS or kind in hevc_format.NAL_IDR_TYPES:
+            kept += hevc_format.START_CODE + unit
+        elif kind not in hevc_format.NAL_SEI_TYPES:
             raise CoderFailed(f"the BPG layer's HEVC data holds a unit of type {kind}")
     return kept

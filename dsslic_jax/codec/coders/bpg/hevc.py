@@ -1,13 +1,12 @@
 """One HEVC intra picture through PyAV: libx265 encodes planes of 8 or 10 bits, FFmpeg decodes them.
 
-PyAV's wheels carry libx265 (GPL); nothing else is needed. Encoding is deterministic: one thread,
-fixed parameters. Any number of threads may call either function at once. A flipped bit in the
-stream usually decodes without complaint to other pixels, so whoever stores a stream keeps a
-checksum of it: the container's CRC does.
+PyAV's wheels carry libx265 (GPL); nothing else is needed. Encoding is deterministic: one thread, fixed parameters. Any
+number of threads may call either function at once.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -62,11 +61,7 @@ def encode_planes(planes: list[np.ndarray], coded: CodedPicture, qp: int) -> byt
     encoder.width, encoder.height, encoder.pix_fmt = coded.width, coded.height, pixel_format
     encoder.framerate = 25  # demanded; a still picture has none
     encoder.thread_count = 1
-    encoder.options = {
-        "preset": "slow",
-        "tune": "psnr",
-        "x265-params": _X265_PARAMS.format(qp=qp),
-    }
+    encoder.options = {"preset": "slow", "tune": "psnr", "x265-params": _X265_PARAMS.format(qp=qp)}
     size = f"{coded.width}x{coded.height}"
     try:
         with _OPENING:
@@ -105,3 +100,16 @@ def decode_planes(stream: bytes, coded: CodedPicture) -> list[np.ndarray]:
         rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
         planes.append(rows[: plane.height, : plane.width].copy())
     return planes
+
+
+def x265_version() -> str:
+    """The x265 that codes BPG here, as it names itself in streams that are allowed to."""
+    av = _import_av()
+    encoder = av.CodecContext.create("libx265", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 64, "yuv420p"
+    encoder.framerate = 25
+    encoder.options = {"x265-params": "log-level=none:pools=1:frame-threads=1"}
+    packets = [*encoder.encode(av.VideoFrame(64, 64, "yuv420p")), *encoder.encode(None)]
+    named = re.search(rb"x265 \(build \d+\) - ([^: ]+)", b"".join(map(bytes, packets)))
+    version = named[1].decode() if named else "of unknown version"
+    return f"x265 {version}, tune psnr (PyAV {av.__version__})"

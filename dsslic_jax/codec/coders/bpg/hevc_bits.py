@@ -46,6 +46,11 @@ class BitWriter:
         """Appends a number of `count` bits."""
         self._digits.append(format(value, f"0{count}b") if count else "")
 
+    def fields(self, *values: tuple[int, int]) -> None:
+        """Appends numbers, each with its count of bits."""
+        for value, count in values:
+            self.bits(value, count)
+
     def ue(self, *values: int) -> None:
         """Appends Exp-Golomb numbers."""
         for value in values:

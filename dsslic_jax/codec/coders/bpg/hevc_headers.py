@@ -1,14 +1,14 @@
 """HEVC parameter sets as BPG keeps them: what a picture's decoder must know, in about ten bytes.
 
-A BPG file leaves out the VPS and most of the SPS. `parse_sps` and `write_bpg_header` make the
-short header from an encoder's SPS; `parse_bpg_header` and `rebuild_parameter_sets` make a VPS and
-an SPS that any HEVC decoder accepts. Sources: ITU-T H.265 sections 7.3.2 (syntax) and 7.4.1
-(emulation prevention); the BPG specification 0.9.8.
+A BPG file leaves out the VPS and most of the SPS. `parse_sps` and `write_bpg_header` make the short header from an
+encoder's SPS; `parse_bpg_header` and `rebuild_parameter_sets` make a VPS and an SPS that any HEVC decoder accepts.
+Sources: ITU-T H.265 sections 7.3.2 (syntax) and 7.4.1 (emulation prevention); the BPG specification 0.9.8.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dsslic_jax.codec.coders.bpg.hevc_bits import (
     BitReader,
@@ -143,12 +143,15 @@ def parse_sps(nal: bytes) -> tuple[CodingTools, CodedPicture]:
     strong = reader.bits(1)
     if reader.bits(1):
         _skip_vui(reader)
-    extension = _read_extension(reader)
-    tools = CodingTools(
-        blocks[0] + 3, blocks[1], blocks[2] + 2, blocks[3], depth_intra, sao, pcm, strong, extension
-    )
-    tools.check()
+    tools = _tools(blocks, depth_intra, sao, pcm, strong, _read_extension(reader))
     return tools, CodedPicture(width, height, chroma_format, luma_depth)
+
+
+def _tools(blocks: list[int], *others: Any) -> CodingTools:
+    """The checked tools of four numbers for block sizes, as headers have them, and the further fields."""
+    tools = CodingTools(blocks[0] + 3, blocks[1], blocks[2] + 2, blocks[3], *others)
+    tools.check()
+    return tools
 
 
 def _read_pcm(reader: BitReader) -> tuple[int, int, int, int, int] | None:
@@ -169,8 +172,7 @@ def _read_extension(reader: BitReader) -> int | None:
 def _write_pcm(writer: BitWriter, pcm: tuple[int, int, int, int, int] | None) -> None:
     writer.bits(int(pcm is not None), 1)
     if pcm is not None:
-        writer.bits(pcm[0], 4)
-        writer.bits(pcm[1], 4)
+        writer.fields((pcm[0], 4), (pcm[1], 4))
         writer.ue(pcm[2], pcm[3])
         writer.bits(pcm[4], 1)
 
@@ -183,10 +185,8 @@ def _write_extension(writer: BitWriter, extension: int | None) -> None:
 
 
 def _write_blocks(writer: BitWriter, tools: CodingTools) -> None:
-    writer.ue(tools.log2_min_coding_block - 3)
-    writer.ue(tools.log2_diff_max_coding_block)
-    writer.ue(tools.log2_min_transform - 2)
-    writer.ue(tools.log2_diff_max_transform)
+    writer.ue(tools.log2_min_coding_block - 3, tools.log2_diff_max_coding_block)
+    writer.ue(tools.log2_min_transform - 2, tools.log2_diff_max_transform)
 
 
 def write_bpg_header(tools: CodingTools) -> bytes:
@@ -204,35 +204,20 @@ def write_bpg_header(tools: CodingTools) -> bytes:
 def parse_bpg_header(header: bytes) -> CodingTools:
     """The inverse of `write_bpg_header`; raises CoderFailed for headers HEVC does not allow."""
     reader = BitReader(header)
-    blocks = reader.ues(4)
-    depth_intra, sao = reader.ue(), reader.bits(1)
-    pcm = _read_pcm(reader)
-    strong = reader.bits(1)
-    extension = _read_extension(reader)
-    tools = CodingTools(
-        blocks[0] + 3, blocks[1], blocks[2] + 2, blocks[3], depth_intra, sao, pcm, strong, extension
-    )
-    tools.check()
-    return tools
+    blocks, depth_intra, sao = reader.ues(4), reader.ue(), reader.bits(1)
+    pcm, strong = _read_pcm(reader), reader.bits(1)
+    return _tools(blocks, depth_intra, sao, pcm, strong, _read_extension(reader))
 
 
 def _write_profile(writer: BitWriter) -> None:
     """profile_tier_level: range extensions profile, level 6.2, a superset of what BPG uses."""
-    writer.bits(0, 3)
-    writer.bits(4, 5)
-    writer.bits(1 << (31 - 4), 32)
-    writer.bits(0b1001, 4)  # progressive, frames only
-    writer.bits(0, 44)
-    writer.bits(186, 8)
+    writer.fields((0, 3), (4, 5), (1 << (31 - 4), 32))
+    writer.fields((0b1001, 4), (0, 44), (186, 8))  # progressive, frames only
 
 
 def _vps() -> bytes:
     writer = BitWriter()
-    writer.bits(0, 4)
-    writer.bits(0b11, 2)
-    writer.bits(0, 9)
-    writer.bits(1, 1)
-    writer.bits(0xFFFF, 16)
+    writer.fields((0, 4), (0b11, 2), (0, 9), (1, 1), (0xFFFF, 16))
     _write_profile(writer)
     writer.bits(1, 1)
     writer.ue(0, 0, 0)

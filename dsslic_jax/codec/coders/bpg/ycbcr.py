@@ -11,6 +11,7 @@ import numpy as np
 
 _RED, _BLUE = 0.299, 0.114  # luma weights of ITU-R BT.601
 _GREEN = 1.0 - _RED - _BLUE
+_WHITE_10, _WHITE_16 = 1023, 65535
 _WHITE_BITS = 30  # fixed-point white: the largest sample times 2**shift
 
 
@@ -72,3 +73,15 @@ def _scale(bit_depth: int, shown_bits: int) -> tuple[int, float]:
 
 def _dtype(shown_bits: int) -> type[np.unsignedinteger]:
     return np.uint8 if shown_bits == 8 else np.uint16
+
+
+def widen(samples: np.ndarray) -> np.ndarray:
+    """uint16 in 0..1023 to the nearest in 0..65535, of PNG; both `narrow` and `>> 6` give them back."""
+    scaled = samples.astype(np.uint32) * _WHITE_16 + _WHITE_10 // 2
+    return (scaled // _WHITE_10).astype(np.uint16)
+
+
+def narrow(samples: np.ndarray) -> np.ndarray:
+    """uint16 in 0..65535 to the nearest in 0..1023."""
+    scaled = samples.astype(np.uint32) * _WHITE_10 + _WHITE_16 // 2
+    return (scaled // _WHITE_16).astype(np.uint16)

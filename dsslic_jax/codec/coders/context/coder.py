@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dsslic_jax.codec.coders.coder import Coder, Context
 from dsslic_jax.codec.coders.context import kernels, mixing
 from dsslic_jax.codec.coders.context.mixing import Model
 from dsslic_jax.errors import CoderFailed, CoderUnavailable
@@ -17,7 +18,7 @@ _PLANES = 3
 
 
 class LabelCoder:
-    """Lossless coder, name "context", of maps of any size; any labels will do, ranks 0, 1, … take least.
+    """Lossless coder of maps of any size; any labels will do, ranks 0, 1, … take least.
 
     Small pictures of few levels do well, too: [H, W, 3] is coded as three maps, one under the other.
 
@@ -25,9 +26,7 @@ class LabelCoder:
     a new machine some seconds.
     """
 
-    name = "context"
-
-    def encode(self, labels: np.ndarray) -> bytes:
+    def encode(self, labels: np.ndarray, context: Context | None = None) -> bytes:
         """Codes uint8 [H, W] or [H, W, 3]. Raises CoderFailed for any other array, CoderUnavailable without numba."""
         if labels.shape[2:] == (_PLANES,):
             labels = np.concatenate([*np.moveaxis(labels, -1, 0)])
@@ -38,11 +37,12 @@ class LabelCoder:
         bodies = (_encode(labels, transposed=False), _encode(labels.T, transposed=True))
         return bytes([labels.max()]) + min(bodies, key=len)
 
-    def decode(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    def decode(
+        self, data: bytes, shape: tuple[int, ...], context: Context | None = None
+    ) -> np.ndarray:
         """The map, uint8 of exactly `shape` = (H, W) or (H, W, 3), in time proportional to its pixels whatever bytes.
 
-        Raises CoderFailed for bytes that the encoder does not write, as most that are cut, damaged or of another shape;
-        the container's CRC finds the rest. Raises CoderUnavailable without numba.
+        Raises CoderFailed for bytes that the encoder does not write, CoderUnavailable without numba.
         """
         if shape[2:] == (_PLANES,):
             height, width = shape[:2]
@@ -130,3 +130,16 @@ def _closed(settled: bytes, model: Model) -> bytes:
         if value <= high:
             break
     return settled + value.to_bytes(size, "big")[:kept]
+
+
+CODER = Coder(
+    name="context",
+    number=3,
+    stream_name="context",
+    layers="sc",
+    about="the [context coder](label-coder.md)",
+    needs="numba",
+    open=lambda context, _: LabelCoder(),
+    sets={"embedded": "sc"},
+    most_samples=1 << 13,  # it is slow, and JPEG XL does better on more
+)

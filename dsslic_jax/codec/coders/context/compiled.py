@@ -1,7 +1,7 @@
-"""The functions of label_mixing.py and label_kernels.py, compiled by numba. Importing this module imports numba.
+"""The functions of mixing.py and kernels.py, compiled by numba. Importing this module imports numba.
 
 Their types are given because each literal argument would otherwise compile another copy. numba keeps what it compiled
-beside the functions' file, and does not notice changes made in another: touch label_kernels.py, too.
+beside the functions' file, and does not notice changes made in another: touch kernels.py, too.
 """
 
 from __future__ import annotations

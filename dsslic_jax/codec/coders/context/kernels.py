@@ -1,9 +1,8 @@
 """What the label coder predicts from: the order of its decisions along a map, and the contexts of each.
 
-docs/label-coder.md is the exact description; changing any number here makes another format. Encoder and decoder are
-the same code: where `decide` decodes, the labels not yet known are zeros and only what it returns counts. Every pixel
-takes a bounded number of decisions, whatever the stream. These functions are run as they are or compiled, see
-label_compiled.py, which has their types.
+As of mixing.py, changing any number here makes another format. Encoder and decoder are the same code: where `decide`
+decodes, the labels not yet known are zeros and only what it returns counts. Every pixel takes a bounded number of
+decisions, whatever the stream.
 """
 # mypy: allow-untyped-defs
 

@@ -4,8 +4,8 @@ docs/label-coder.md is the exact description; changing any number here makes ano
 streams decode alike on every machine. Whatever a stream can reach is masked or clamped to its array, since numba checks
 no index.
 
-These functions are run as they are, on memoryviews, whose items are Python's numbers, or compiled, on arrays: see
-label_compiled.py, which has their types.
+These functions and those of kernels.py are run as they are, on memoryviews, whose items are Python's numbers, or
+compiled, on arrays: see compiled.py, which has their types.
 """
 # mypy: allow-untyped-defs
 
@@ -38,18 +38,14 @@ _PLACES, _LABELS, _SETS = 16, 32, 96  # weights by place and label begin here; h
 class Model(NamedTuple):
     """Everything that coding one map needs and changes."""
 
-    work: (
-        np.ndarray
-    )  # int64: the registers above, then a decision's hashes (later slots) and inputs
+    work: np.ndarray  # int64: registers as above, then a decision's hashes (later slots), inputs
     slots: np.ndarray  # uint32 [contexts, slots]: 18-bit probability, 6-bit count, 8-bit history
     outcomes: np.ndarray  # int32 [kinds, contexts, histories]: 22-bit probability, 8-bit count
     weights: np.ndarray  # int32 [kinds, sets, inputs], 65536ths
     stream: np.ndarray  # uint8: the coded bytes
     labels: np.ndarray  # uint8 [ROWS_ABOVE + height, width + 2 MARGIN]: the map, zeros around it
     changes: np.ndarray  # int64 [2, columns]: where the label next changes, of even and odd rows
-    trails: (
-        np.ndarray
-    )  # int64 [2, 5, columns]: of edges: whether traced, then their last four steps
+    trails: np.ndarray  # int64 [2, 5, columns]: of edges: whether traced, their last four steps
 
 
 def new_model(labels: np.ndarray, stream: np.ndarray) -> Model:

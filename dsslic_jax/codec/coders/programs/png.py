@@ -14,20 +14,20 @@ _RGB = 2
 _FASTEST = 1
 
 
-def _import_imagecodecs() -> Any:
+def import_imagecodecs(coder: str) -> Any:
+    """The package, which `coder` needs. Raises CoderUnavailable."""
     try:
         import imagecodecs
     except ImportError as error:
-        raise CoderUnavailable(
-            "the external BPG coder needs imagecodecs: pip install imagecodecs"
-        ) from error
+        told = f"the {coder} coder needs imagecodecs: pip install imagecodecs"
+        raise CoderUnavailable(told) from error
     return imagecodecs
 
 
 def write_png(picture: np.ndarray) -> bytes:
     """uint8 or uint16 [H,W,3] as PNG of 24 or 48 bits per pixel, hardly compressed."""
     samples = np.ascontiguousarray(picture)
-    return bytes(_import_imagecodecs().png_encode(samples, level=_FASTEST))
+    return bytes(import_imagecodecs("external BPG").png_encode(samples, level=_FASTEST))
 
 
 def read_png_48(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -43,9 +43,8 @@ def read_png_48(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
         raise CoderFailed("the program wrote something other than a PNG of 48 bits per pixel")
     if (height, width, 3) != shape:
         raise CoderFailed(f"the program wrote {width}x{height} where shape {shape} was expected")
-    imagecodecs = _import_imagecodecs()
+    imagecodecs = import_imagecodecs("external BPG")
     try:
-        picture = imagecodecs.png_decode(data)
+        return np.asarray(imagecodecs.png_decode(data))
     except (RuntimeError, ValueError) as error:
         raise CoderFailed(f"the program wrote a PNG that cannot be read: {error}") from error
-    return np.asarray(picture)

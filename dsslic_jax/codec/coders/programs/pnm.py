@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 
 from dsslic_jax.errors import CoderFailed
 
 _HEADER = re.compile(rb"(P[56])\s+(\d{1,9})\s+(\d{1,9})\s+255\s")
-MAX_HEADER_BYTES = 64
+_MAX_HEADER_BYTES = 64
 
 
 def write_pnm(picture: np.ndarray) -> bytes:
@@ -32,3 +33,22 @@ def read_pnm(data: bytes) -> np.ndarray:
     if len(data) - match.end() != int(np.prod(shape, dtype=np.int64)):
         raise CoderFailed("the program wrote a picture that is cut short or has a tail")
     return np.frombuffer(data, np.uint8, offset=match.end()).reshape(shape)
+
+
+def read_picture(path: Path, samples: int) -> np.ndarray:
+    """Reads a PGM or PPM of `samples` bytes of pixels, looking at the file's length first."""
+    check_length(path, samples + _MAX_HEADER_BYTES)
+    return read_pnm(path.read_bytes())
+
+
+def check_length(path: Path, most_bytes: int) -> None:
+    """Raises CoderFailed for a file that is longer."""
+    if path.stat().st_size > most_bytes:
+        raise CoderFailed("the program wrote a larger picture than its input announced")
+
+
+def exactly(picture: np.ndarray, shape: tuple[int, ...], program: str) -> np.ndarray:
+    """The picture, if it has that shape; CoderFailed otherwise."""
+    if picture.shape != shape:
+        raise CoderFailed(f"{program} wrote shape {picture.shape} where {shape} was expected")
+    return picture

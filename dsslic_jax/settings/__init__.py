@@ -1,0 +1,1 @@
+"""Settings that know themselves: typed, checked, documented, each declared in one place."""

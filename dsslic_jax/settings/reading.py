@@ -25,15 +25,17 @@ def read(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
         if name not in known:
             raise ConfigError(f"unknown setting {prefix}{name}; {_suggestion(name, prefix, known)}")
     given: dict[str, Any] = {}
-    for name, value in values.items():
-        if not known[name].is_group:
+    # Groups last: what one of them follows is then named by its own name if it is wrong.
+    for name, value in sorted(values.items(), key=lambda item: known[item[0]].is_group):
+        field, where = known[name], f"{prefix}{name}"
+        if not field.is_group:
             given[name] = _untyped(value)
+            if problem := field.problem(given[name]):
+                raise FieldError(where, problem)
         elif isinstance(value, Mapping):
-            given[name] = read(
-                known[name].type, {**known[name].changed, **value}, f"{prefix}{name}."
-            )
+            given[name] = read(field.type, {**field.changed, **value}, f"{where}.")
         else:
-            raise FieldError(f"{prefix}{name}", f"must be a group of settings, not {value!r}")
+            raise FieldError(where, f"must be a group of settings, not {value!r}")
     try:
         return kind(**given)
     except FieldError as error:

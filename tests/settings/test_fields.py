@@ -57,7 +57,7 @@ class Both(Open):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"optimiser": {"rate": 0}}, r"^optimiser\.rate must be above 0, not 0\.0$"),
+        ({"optimiser": {"rate": 0}}, r"^optimiser\.rate must be above 0, not 0$"),
         ({"optimiser": {"rate": float("nan")}}, r"^optimiser\.rate must be float, not nan$"),
         ({"optimiser": {"rate": "fast"}}, r"^optimiser\.rate must be float, not 'fast'$"),
         ({"optimiser": {"rate": True}}, r"^optimiser\.rate must be float, not True$"),

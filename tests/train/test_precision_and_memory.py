@@ -101,7 +101,7 @@ def test_each_choice_keeps_less_for_the_way_back(capsys: pytest.CaptureFixture[s
 def test_an_unknown_precision_or_choice_is_refused() -> None:
     config = small_compression()
     config.precision = "float16"
-    with pytest.raises(ConfigError, match="must be one of float32, bfloat16, not 'float16'"):
+    with pytest.raises(ConfigError, match=r"^precision must be one of float32, bfloat16"):
         settings_of(config)
     with pytest.raises(ConfigError, match=r"train\.recompute"):
         settings_of(small_compression(recompute="all"))

@@ -7,8 +7,6 @@ one device: all threads, one thread, and networks in bfloat16; and the other way
 largest difference of x' in grey levels, the share of samples that differ, and the change of the decoded picture's PSNR.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

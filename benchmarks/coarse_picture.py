@@ -7,8 +7,6 @@ bicubically, and of the picture's own block averages (as many samples, no networ
 bytes of c, coded without loss, of both.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

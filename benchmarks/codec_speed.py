@@ -10,8 +10,6 @@ how much it does across the other borders of 64 (largest blocks of the residual'
 largest resident size.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -7,8 +7,6 @@ on the CPU; for each layout the arrays that differ after going there and back, a
 the decoder's files for all sizes: ONNX in onnxruntime, and StableHLO, which is compared with JAX itself.
 """
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 import time

@@ -6,8 +6,6 @@
 A step that takes fewer a second than this never waits: training reports what it waited for as input_wait_ms_per_step.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 

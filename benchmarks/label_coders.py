@@ -7,8 +7,6 @@ the table of classes and their pixel counts, some 30 bytes, to any of them. Time
 each map the best of `repeats`, after one uncounted run. FLIF runs as a program, so its times hold the program's start.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import math

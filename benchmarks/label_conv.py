@@ -6,8 +6,6 @@ Prints, for several class counts, dense time / look-up time of a forward pass an
 1 the look-up is faster. The default of `dsslic_jax/models/label_conv.py` follows from it.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time

@@ -6,8 +6,6 @@ Each picture is coded without weights at a quality, then with weights at the rat
 Squared errors are summed over the pixels of all pictures that show a chosen class.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 from pathlib import Path

@@ -11,8 +11,6 @@ The evaluations lie in RUNS, where they go on if they were stopped.
     results/poster.json             kodim13 under protocol paper, at the rates of the DSSLIC poster, with the conditions
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

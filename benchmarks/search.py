@@ -12,8 +12,6 @@ files' pages were dropped from the page cache (posix_fadvise); names and inodes 
 first search after a start of the machine is slower. Every run must find the same files.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -3,8 +3,6 @@
 The poster's choices alone: log loss, alternating updates, every feature layer, SSIM on [0, 1].
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

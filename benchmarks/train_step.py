@@ -8,8 +8,6 @@ variant trains for a few steps; medians over the rounds are printed, as pictures
 PyTorch variant. FLOPs are XLA's count of the step before optimisation; MFU is those over time and --peak-tflops.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time

@@ -4,8 +4,6 @@
         --config.data.root=/data/ADEChallengeData2016 --config.losses.vgg_weights=/data/vgg19.safetensors
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import default

@@ -13,8 +13,6 @@ first (configs/segnet_natural.py):
 What was run for the bundled model: docs/models.md.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import default

@@ -12,8 +12,6 @@
 FRAMES are every fourth of CamVid's training frames, which hardly differ from their neighbours, and CID22's photographs.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import best_natural

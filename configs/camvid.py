@@ -5,8 +5,6 @@
 Variant "two_cores" is narrow enough for a laptop without accelerator; the README measures it.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import default

@@ -4,8 +4,6 @@ Every key is explained in docs/settings.md. The other files of this folder state
 shrinks any of them to seconds.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.train.losses.terms import LossSettings

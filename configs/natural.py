@@ -10,8 +10,6 @@ SegNet comes first (configs/segnet_natural.py); it labels the photographs, of wh
     dsslic join models/natural_poster --model runs/natural_poster/model --segnet runs/segnet_natural/model --half
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import camvid, default

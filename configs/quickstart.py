@@ -6,8 +6,6 @@ Trains a narrow model without the VGG term (it needs a weight file), then compre
 decodes them and prints the layered rate-distortion table.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import default

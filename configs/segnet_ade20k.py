@@ -4,8 +4,6 @@
         --config.data.root=/data/ADEChallengeData2016
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import ade20k, default

@@ -6,8 +6,6 @@
 Join it to a coarse model with `dsslic join`.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import camvid, default

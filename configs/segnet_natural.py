@@ -9,8 +9,6 @@ small regions costs bits. Pictures are decoded once and kept in memory. Join it 
 with `dsslic join`.
 """
 
-from __future__ import annotations
-
 from ml_collections import ConfigDict
 
 from dsslic_jax.configs import default

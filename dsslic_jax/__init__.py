@@ -3,8 +3,6 @@
 `encode`, `decode`, `open` and `register` are the Python interface; importing the package loads none of it yet.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

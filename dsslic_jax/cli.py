@@ -1,7 +1,5 @@
 """The command `dsslic`. Light to import: each command imports what it runs."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Errors a user can act on: the command line prints their one line and exits non-zero."""
 
-from __future__ import annotations
-
 
 class DsslicError(Exception):
     """Base of every error whose message tells the user what is wrong and what to do."""

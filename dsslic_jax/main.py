@@ -3,8 +3,6 @@
 Any key can be set on the command line, e.g. --config.train.batch_size=16 --config.data.root=/data/camvid.
 """
 
-from __future__ import annotations
-
 import sys
 import traceback
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Small configurations that tests share, so that they share compiled steps too."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ml_collections import ConfigDict

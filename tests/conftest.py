@@ -1,7 +1,5 @@
 """Strict JAX settings, eight simulated devices, a compilation cache and shared fixtures."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The fixtures `tiny_bundle` and `tiny_model`: a whole model with random weights, made without training."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ BPG (see `tests/programs/bin`). With DSSLIC_REQUIRE_PROGRAMS=1 their absence fai
 of skipping them.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

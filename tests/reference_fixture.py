@@ -3,8 +3,6 @@
 `fixtures/parity_small.{npz,json}` holds PyTorch state-dict names and NCHW / OIHW arrays, computed in float64.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

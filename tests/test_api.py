@@ -1,7 +1,5 @@
 """`dsslic_jax.encode` and `decode`: what goes in, what comes out, and which models stay loaded."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Every configuration loads, names known choices, and one step of it can be traced by shape."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 from typing import Any

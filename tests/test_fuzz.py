@@ -4,8 +4,6 @@ picture taken for the right one.
 A short run by default. The long one: DSSLIC_FUZZ=100 python -m pytest -n0 tests/test_fuzz.py -rP
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import resource

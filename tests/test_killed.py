@@ -3,8 +3,6 @@
 A few kills by default. The full set: DSSLIC_KILLS=50 python -m pytest -n0 tests/test_killed.py -rP
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

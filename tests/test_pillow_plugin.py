@@ -1,7 +1,5 @@
 """`.dsslic` as a format of Pillow's."""
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess

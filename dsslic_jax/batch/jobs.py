@@ -1,7 +1,5 @@
 """Working through many files in threads: what there is to do, what was done before, how far it is, what failed."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -3,8 +3,6 @@
 Descriptions may come from outside: what stands in them is shown, never obeyed as Markdown or YAML.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

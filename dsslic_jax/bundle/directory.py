@@ -1,7 +1,5 @@
 """A model directory: `model.json` (settings, classes, provenance, what was measured) and `weights.safetensors`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Models made of others: of the parts of several, or of one in half precision."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -5,8 +5,6 @@ links named by fingerprint, so that `dsslic decode` finds the one that a stream 
 ~/.local/share/dsslic/models.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What models there are: those that come with the package, and those that its user trained or encoded with."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What was measured with a model, as `Bundle.metrics` and `model.json` keep it: pictures, protocol and figures."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Whether a model directory is sound: files, fingerprints, settings, and every array that they need."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ The tables themselves are the JSON files of `dsslic_jax/classes/tables`. A class
 always be coded and one-hot encoded as it is.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What an encoder is left to choose ("auto"): each choice is tried, and the one that costs least is kept."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import replace

@@ -7,8 +7,6 @@ encode:  x, s ──CompNet──► c ──8-bit──► ĉ
 decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► (enhanced) ──+ r̂2──► … ──► x̂
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial

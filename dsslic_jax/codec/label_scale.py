@@ -1,7 +1,5 @@
 """Cheaper label maps: at a coarser scale, one sample for each block of pixels, or without small regions."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.errors import ConfigError

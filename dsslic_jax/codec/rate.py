@@ -1,7 +1,5 @@
 """Finding the quality that meets a rate or a PSNR."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

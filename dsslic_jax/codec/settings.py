@@ -1,7 +1,5 @@
 """How a picture is coded: the model's own choices (`coding` of its configuration) and what a user asks for instead."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Pictures cut into tiles for the residual's coder and into overlapping windows for the networks, or padded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whole numbers of few bytes: groups of seven bits, the highest first, 0x80 set on all but the last (BPG's ue7)."""
 
-from __future__ import annotations
-
 from dsslic_jax.errors import StreamError
 
 _MAX_BYTES = 5  # for numbers below 2**32

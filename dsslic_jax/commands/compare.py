@@ -1,7 +1,5 @@
 """measure how much two pictures differ"""
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -1,7 +1,5 @@
 """decompress a stream, whole or up to a layer"""
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

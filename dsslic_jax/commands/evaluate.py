@@ -1,7 +1,5 @@
 """measure rate and distortion of codecs on a folder of pictures"""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

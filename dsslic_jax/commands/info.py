@@ -1,7 +1,5 @@
 """tell what a stream holds, without decoding it"""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """write a web page that shows the layers of a stream"""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """write a model directory with the SegNet or EnhanceNet of others added"""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """score SegNet's label maps against those of a folder"""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The discriminator as conversion sees it: no part of a model, but of the state of its training. Light to import."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Weight files of other programs: safetensors, and PyTorch's own without running what is in them."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How one program names the arrays of one of our networks: what recognises it, what its shapes tell, its table."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from functools import partial

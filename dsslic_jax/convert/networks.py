@@ -3,8 +3,6 @@
 A part that is registered without one has settings that no array tells. Light to import.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

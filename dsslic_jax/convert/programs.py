@@ -1,7 +1,5 @@
 """The programs that a model can be exported as."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from dsslic_jax.bundle.model import Bundle

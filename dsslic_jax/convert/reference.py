@@ -4,8 +4,6 @@ All are sequences numbered through, activations, norms and paddings included: c7
 transposed convolution 3, a residual block 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ CSAILVision's `ResnetDilated` with `PPMDeepsup` is the very network; its keys be
 two libraries have backbones trained on ImageNet. In all three `layer1` to `layer4` are named alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

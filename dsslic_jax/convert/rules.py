@@ -5,8 +5,6 @@ says nothing of single arrays. Arrays lie in flat dictionaries: ours as a model 
 {"finenet/stem/kernel": array}, theirs by the keys of a PyTorch state dict.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial

@@ -5,8 +5,6 @@ A file is what `jax.export` serializes: `jax.export.deserialize(data).call(...)`
 alone, float32 [B, H/8, W/8, K].
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """torchvision's VGG19 for the perceptual loss."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ picture ID as it was decoded, `strength` in 1..255 telling how coarsely it had b
 `python -m dsslic_jax.prepare.coded_pairs` makes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What sources hand out: one picture with its label map."""
 
-from __future__ import annotations
-
 from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pictures and label maps in folders: the layouts known, and the source that reads them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from dsslic_jax.classes.table import ClassTable

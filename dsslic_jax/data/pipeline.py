@@ -6,8 +6,6 @@ own random generator, however many hosts, threads or processes make it. Batch n 
 saved: it goes on from any batch, on any number of hosts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import grain

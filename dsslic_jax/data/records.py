@@ -4,8 +4,6 @@ A record is three lengths (unsigned 32-bit, little-endian) and then a name in UT
 label map's file. `<root>/<split>.array_record`; `dsslic prepare` writes them.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterable

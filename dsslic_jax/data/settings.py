@@ -1,7 +1,5 @@
 """Settings of the data: which pictures, and how they become batches."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsslic_jax.data.kinds import OPENERS

@@ -1,7 +1,5 @@
 """The one way to pictures with label maps, whatever they are stored in."""
 
-from __future__ import annotations
-
 import logging
 import threading
 

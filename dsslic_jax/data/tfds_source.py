@@ -5,8 +5,6 @@ builder whose features are named like theirs. Pictures are decoded by `pictures`
 that limits and error messages are the same for every kind of source.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from pathlib import Path

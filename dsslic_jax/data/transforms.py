@@ -6,8 +6,6 @@ would teach the networks borders that no picture has. Coded pictures are never r
 codec did to them, and cropped at even places only, as networks that enhance them may work at half their size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """After training: what the model makes of the held-back pictures of the run's own data set."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """During training: a few held-back pictures are really coded, or segmented, by the model as it is then."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.bundle.model import Bundle

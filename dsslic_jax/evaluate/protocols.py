@@ -1,7 +1,5 @@
 """The two ways of measuring, each always named beside its figures."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsslic_jax.errors import ConfigError

@@ -1,7 +1,5 @@
 """What a user asks an evaluation for, and which codecs, curves and anchors that means."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

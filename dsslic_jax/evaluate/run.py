@@ -5,8 +5,6 @@
 A run that is stopped goes on where it was when it is given again; one that is complete is read back and costs nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

@@ -1,7 +1,5 @@
 """How well SegNet's label maps agree with true ones: counts of pixels, and what follows from them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ refused with a ValueError, so that a silent cast or broadcast can never produce 
 file of weights, is not imported here: see `dsslic_jax.metrics.lpips`.
 """
 
-from __future__ import annotations
-
 from dsslic_jax.metrics.bd_rate import Difference, bd_psnr_db, bd_rate_percent
 from dsslic_jax.metrics.label_maps import confusion_matrix, mean_iou
 from dsslic_jax.metrics.psnr import mean_squared_error, psnr_channel_mean_db, psnr_rgb_db, psnr_y_db

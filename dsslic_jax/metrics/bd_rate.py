@@ -4,8 +4,6 @@ Source: Bjøntegaard, "Calculation of average PSNR differences between RD-curves
 piecewise cubic interpolation (PCHIP) in the logarithm of the rate that later practice put in place of one polynomial.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Agreement of a predicted label map with the truth: pixel counts and mean intersection over union."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection
 

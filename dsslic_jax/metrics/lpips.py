@@ -5,8 +5,6 @@ One safetensors file holds the trunk under torchvision's names, either alexnet's
 (`lin{i}.model.1.weight` [1, C, 1, 1]). Which trunk it is shows in the shape of `features.0.weight`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Peak signal-to-noise ratio of 8-bit pictures, in the three ways that papers report it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

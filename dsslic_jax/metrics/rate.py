@@ -1,7 +1,5 @@
 """Rate: bits of a coded file per pixel (protocol `fair`) or per sample (protocol `paper`)."""
 
-from __future__ import annotations
-
 
 def bits_per_pixel(num_bytes: int, height: int, width: int) -> float:
     """Rate of `num_bytes` spent on a picture of `height` x `width` pixels, in bits per pixel.

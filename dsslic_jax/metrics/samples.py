@@ -1,7 +1,5 @@
 """What every quality metric takes, and the luma that some of them measure."""
 
-from __future__ import annotations
-
 import numpy as np
 
 PEAK = 255.0  # largest value of an 8-bit sample

@@ -5,8 +5,6 @@ structural similarity" (2004); Wang, Simoncelli and Bovik, "Multi-scale structur
 image quality assessment" (2003).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """x, s -> c -> x': CompNet and FineNet joined, for training as a whole and for coding in two halves."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import flax.linen as nn

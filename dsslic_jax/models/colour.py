@@ -4,8 +4,6 @@ With every plane in [-1, 1] and neutral chroma at 0, both ways are linear withou
 neutral chroma at 128, `to_pixels` at 127.5: chroma planes stored by the two differ by half a level.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

@@ -1,7 +1,5 @@
 """CompNet: (labels, picture) -> compact picture c at 1/alpha scale (Akbari et al. 2018)."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -6,8 +6,6 @@ times the features at a quarter of the positions, and no stride. Taps of a block
 are zero: a 7x7 kernel costs 1.31 times the operations so, a 3x3 of stride two 1.78 times, a 4x4 no more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Multi-scale PatchGAN discriminator (Wang et al. 2018, pix2pixHD)."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -4,8 +4,6 @@ It sees what a lossy coder left of a picture, how coarsely that was quantised, a
 It works at half resolution: four pixels of three samples are one position of twelve.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,5 @@
 """FineNet: (labels, upsampled compact picture) -> missing fine detail f (Akbari et al. 2018)."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

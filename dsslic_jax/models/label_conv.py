@@ -5,8 +5,6 @@ kernel[tap, label(y + tap)]. With 151 classes that is about 150 times fewer oper
 gradient is, of each tap, the sum of the gradient over the pixels of each class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ Every convolution pads explicitly and then runs VALID, and every transposed conv
 XLA lowers both well forwards and backwards on CPU, GPU and TPU, which its padded and dilated forms do not.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import zlib
 from collections.abc import Callable, Collection

@@ -1,7 +1,5 @@
 """Between 8-bit pixels and the range [-1, 1] that the networks see."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 

@@ -3,8 +3,6 @@
 Light to import: JAX does not come with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple

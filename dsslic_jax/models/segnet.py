@@ -5,8 +5,6 @@ The "resnet50" backbone is the deep-stem dilated ResNet-50 common for ADE20K (th
 ResNets instead; "small" has the plan of the first with two-convolution blocks.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import flax.linen as nn

@@ -1,7 +1,5 @@
 """Settings of the networks. Light to import: neither JAX nor a network comes with it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """VGG19 features for the perceptual loss (Simonyan and Zisserman 2015; layers of Wang et al. 2018)."""
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

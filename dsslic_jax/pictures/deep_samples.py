@@ -3,8 +3,6 @@
 Pillow alone does not: it clips 16-bit greys to 255 and keeps the upper byte of 16-bit colours.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

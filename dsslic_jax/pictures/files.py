@@ -3,8 +3,6 @@
 Training and evaluation read theirs by `reading.py`, which takes less.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field

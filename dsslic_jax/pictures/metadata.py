@@ -1,7 +1,5 @@
 """What a picture file tells beside its pixels: ICC profile, EXIF and which way up it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

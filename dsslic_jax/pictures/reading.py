@@ -1,7 +1,5 @@
 """Reading one picture or label map, for training and evaluation, from a file nobody vouches for."""
 
-from __future__ import annotations
-
 import io
 import threading
 import warnings

@@ -4,8 +4,6 @@ Compiles the train step of a configuration for a slice that need not be there an
 long a step should take, and the largest batch that fits. Any key can be set, e.g. --config.train.batch_size=512.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

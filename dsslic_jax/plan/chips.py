@@ -1,7 +1,5 @@
 """What chips are said to do by those who make them; every figure with its source."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

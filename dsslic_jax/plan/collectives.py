@@ -1,7 +1,5 @@
 """Collectives of a compiled program, read from its HLO text: what travels between chips in one step."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What must stand in the environment before JAX is imported, so that it compiles for devices that are not here."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import sys

@@ -1,7 +1,5 @@
 """The largest batch that fits, found by compiling a few."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

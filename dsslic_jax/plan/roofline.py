@@ -8,8 +8,6 @@ That is the bound where `attained` is 1. Collectives that overlap with the backw
 latency of small operations longer; neither is counted.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsslic_jax.plan.chips import Slice

@@ -9,8 +9,6 @@ and `data.kind = "tfds"`, `data.builder = "ade20k_150"`, `data.data_dir = "DIR"`
 `data.classes = "ade20k"` then train on it.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys

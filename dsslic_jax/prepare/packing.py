@@ -1,7 +1,5 @@
 """Pictures of folders as records to pack, their label maps as they are, relabelled, or made by a model."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Callable

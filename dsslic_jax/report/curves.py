@@ -1,7 +1,5 @@
 """The curves of a plot: what was measured, and what others published."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """What a run's page says in words: how it was measured, and what is missing from it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dsslic_jax.report.run_data import RunData

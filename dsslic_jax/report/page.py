@@ -4,8 +4,6 @@ Whatever comes from files reaches the page as JSON, which our scripts show as te
 the page lets only the scripts run that were put in here, known by their hashes, and forbids every connection.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """Rate-distortion plots: Bokeh's own description of them, which its script in the page draws."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

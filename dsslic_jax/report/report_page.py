@@ -1,7 +1,5 @@
 """The page of a run: curves, differences, pictures at equal rate, layers and every file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A run's folder read for its page: what its conditions name, checked, since pages are made of others' runs too."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The tables of a page, as tables.js has them: {"caption", "columns": [{"name", "decimals", "signed"}], "rows"}."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

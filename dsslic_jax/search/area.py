@@ -1,7 +1,5 @@
 """Areas as a search writes them, in percent or pixels, and the rectangle it may look into. All arithmetic is exact."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ name. They are ordered: "and" is the minimum, "or" the maximum, "not" the negati
 only, so is the truth: an answer is the least and the most that it can be.
 """
 
-from __future__ import annotations
-
 import operator
 import re
 from collections.abc import Callable

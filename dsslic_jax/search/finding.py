@@ -1,7 +1,5 @@
 """The `.dsslic` files below given folders."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """A search's memory: an SQLite file of the entries read, brought up to date by each file's size and time of change."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Matches in order, as lines for people or one JSON document."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """One expression asked of many files, whose class tables may differ."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

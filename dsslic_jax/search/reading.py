@@ -1,7 +1,5 @@
 """What a search knows of one file: its header and how layer s opens, read with as few bytes as possible."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

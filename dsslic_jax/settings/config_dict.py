@@ -1,7 +1,5 @@
 """Settings as an `ml_collections` configuration, which recipes (`configs/*.py`) and the command line change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict

@@ -1,7 +1,5 @@
 """Settings from mappings (a configuration, a model directory's JSON) and back."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar

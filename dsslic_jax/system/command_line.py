@@ -1,7 +1,5 @@
 """Command lines of the programs that take a configuration."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 The command names the packages themselves, so it works however this one was installed.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Files from and to the outside: how large a picture may be, and writing whole or not at all."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

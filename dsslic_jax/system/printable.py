@@ -1,7 +1,5 @@
 """Names from files and file systems, made safe to print."""
 
-from __future__ import annotations
-
 
 def printable(text: str) -> str:
     """One line that a terminal shows and does not obey: file and class names may hold anything."""

@@ -1,7 +1,5 @@
 """Process settings that must be in place before JAX is imported."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib import metadata

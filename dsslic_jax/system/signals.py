@@ -1,7 +1,5 @@
 """Signals that ask a program to stop once what it has at work is done."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

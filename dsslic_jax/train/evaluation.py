@@ -1,7 +1,5 @@
 """Measuring a model while it is trained: who does it, and how all hosts learn the result."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """The training loop: set up, restore, step, report, save, export. Reads top to bottom."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -4,8 +4,6 @@ Names: "discriminator/…" its weights, "mu/…", "nu/…" (Adam) and "trace/…
 "step" the number of steps taken.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping
 from contextlib import closing

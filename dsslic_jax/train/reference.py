@@ -1,7 +1,5 @@
 """The page of every configuration key: python -m dsslic_jax.train.reference > docs/settings.md"""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What every training run is told, whatever it trains: data, devices, optimiser, the loop."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsslic_jax.data.settings import DataSettings

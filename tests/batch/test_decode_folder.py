@@ -1,7 +1,5 @@
 """Folders of streams: what is decoded, kept, told and refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Folders of pictures: what is encoded, kept, refused and left behind."""
 
-from __future__ import annotations
-
 import errno
 import os
 import threading

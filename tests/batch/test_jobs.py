@@ -1,7 +1,5 @@
 """Working through files in threads: signals, and what is to be done."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

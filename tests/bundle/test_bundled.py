@@ -1,7 +1,5 @@
 """The models that come with the package: what they promise, and that they work with no further file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import jax

@@ -1,7 +1,5 @@
 """Model cards: front matter that the Hub reads, and text that tells what model.json does."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Model directories: what is saved is what is loaded, and nothing else is."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Models to and from the Hub, for which a folder stands in: nothing here uses a network."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import shutil

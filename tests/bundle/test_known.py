@@ -1,7 +1,5 @@
 """The folder of links that `dsslic decode` finds models by."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

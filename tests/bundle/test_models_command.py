@@ -1,7 +1,5 @@
 """`dsslic models`: what is listed, what is found by name and fingerprint, what is refused as damaged."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A part that this file alone registers is saved, joined, verified, shown, exported and converted as the others are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path

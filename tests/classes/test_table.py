@@ -1,7 +1,5 @@
 """Class tables: sizes, ids, colours, and the ids that label files store differently."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from collections.abc import Callable

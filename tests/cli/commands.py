@@ -1,7 +1,5 @@
 """What tests of the command `dsslic` share: a small picture, and the command run here or in another process."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The folder that each test of the command runs in, and a stream."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The options of `dsslic encode` that choose how a picture is coded."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

@@ -1,7 +1,5 @@
 """The command `dsslic`: what cannot be done is told in one line and leaves nothing behind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The command `dsslic`: files and processes there and back, and what it tells of them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

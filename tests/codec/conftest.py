@@ -1,7 +1,5 @@
 """An encoder and a decoder of the tiny model."""
 
-from __future__ import annotations
-
 import pytest
 
 from dsslic_jax.bundle.model import Bundle

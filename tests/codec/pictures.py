@@ -1,7 +1,5 @@
 """Small seeded pictures that coders find easy, hard and odd."""
 
-from __future__ import annotations
-
 import numpy as np
 
 LABEL_SHAPES = [(1, 1), (1, 300), (33, 17), (64, 64)]

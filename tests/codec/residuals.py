@@ -1,7 +1,5 @@
 """What tests of residual layers share: a coder without loss, and the first layer of a picture."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.coders.bpg.coder import BpgCoder, BpgOptions

@@ -1,7 +1,5 @@
 """Streams for tests: label maps of blocks, and encoding with some settings changed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

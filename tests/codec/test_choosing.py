@@ -1,7 +1,5 @@
 """What "auto" stands for, and what a choice costs."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

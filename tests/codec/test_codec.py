@@ -1,7 +1,5 @@
 """Whole streams: what is decoded is what was encoded, and what does not fit is refused."""
 
-from __future__ import annotations
-
 import tracemalloc
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What an encoder may choose: layers, targets, labels, compact step, weights, colours, precision."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 

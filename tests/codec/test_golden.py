@@ -3,8 +3,6 @@
 Made by `python -m tests.codec.test_golden`, only when the version of the format changes.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

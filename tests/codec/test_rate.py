@@ -1,7 +1,5 @@
 """Targets are met where they can be, by few trials, and else the reachable range is told."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tiles and windows cover a picture once, and windows see what is around."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Other programs' networks in PyTorch, with their published key names and layer shapes and random weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small models with random weights that conversion tests share, and how far two results are apart."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The command `dsslic convert`: files written, read back, and trained on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

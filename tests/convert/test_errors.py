@@ -1,7 +1,5 @@
 """Weights that do not fit: everything that is wrong is told at once, and nothing is run that a file says."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import sys

@@ -1,7 +1,5 @@
 """Streams through PyTorch, and exported files run by the programs that they are for."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `dsslic export`: which files it writes, and what it refuses before it writes any."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any

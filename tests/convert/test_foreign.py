@@ -1,7 +1,5 @@
 """Other programs' published weights in our networks: the same outputs as their networks, built here in PyTorch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

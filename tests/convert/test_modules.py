@@ -1,7 +1,5 @@
 """Every network against its PyTorch module: the same weights and inputs give the same outputs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

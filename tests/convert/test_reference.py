@@ -1,7 +1,5 @@
 """The authors' state dicts, computed numbers and all: the fixture goes in and comes out unchanged."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.convert.transfer import from_state_dict, to_state_dict

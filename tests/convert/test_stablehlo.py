@@ -1,7 +1,5 @@
 """StableHLO files, read back and run by `jax.export` alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Configurations and small data sets, written anew for each test, that the data tests share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

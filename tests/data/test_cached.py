@@ -1,7 +1,5 @@
 """Pictures kept in memory are those of the files, read once, and no more than fit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

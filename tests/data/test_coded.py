@@ -1,7 +1,5 @@
 """Coded pairs: every picture at every strength, cut out together, never resampled."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from itertools import islice

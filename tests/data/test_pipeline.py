@@ -1,7 +1,5 @@
 """The training stream: deterministic, resumable to the bit, and the same however it is divided."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path

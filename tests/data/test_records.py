@@ -1,7 +1,5 @@
 """Packed data sets hold what the folders held."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 from collections.abc import Callable

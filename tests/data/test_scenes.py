@@ -1,7 +1,5 @@
 """Generated scenes: reproducible to the bit, never shared between splits, and worth learning."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

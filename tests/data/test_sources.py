@@ -1,7 +1,5 @@
 """Folder layouts, pairing, bad files, and the one way in, `open_source`."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable
 from pathlib import Path

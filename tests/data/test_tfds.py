@@ -1,7 +1,5 @@
 """Data sets prepared by TensorFlow Datasets, without TensorFlow."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Pictures and label maps stay aligned through resizing, cropping and mirroring."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from ml_collections import ConfigDict

@@ -1,7 +1,5 @@
 """A folder of two pictures with label maps, a codec without networks, and nothing of the user's own touched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

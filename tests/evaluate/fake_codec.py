@@ -4,8 +4,6 @@ Its streams are genuine containers, but s is a PNG, c a PNG of every eighth pixe
 x' is c repeated and darkened by one step; up(ĉ) is c repeated.
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Pictures and label maps to evaluate on, and tables read back."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

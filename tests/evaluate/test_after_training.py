@@ -1,7 +1,5 @@
 """What a run measures when it ends: the layered table, where things lie, and whether FineNet earned its place."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The published curves that travel with the package."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

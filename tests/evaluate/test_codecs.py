@@ -1,7 +1,5 @@
 """The ordinary codecs: real files of their formats, in the colour mode that is claimed."""
 
-from __future__ import annotations
-
 import io
 import struct
 from functools import cache

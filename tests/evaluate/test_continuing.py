@@ -1,7 +1,5 @@
 """Runs that are stopped, repeated, extended, or that lose a worker."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

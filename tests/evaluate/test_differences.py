@@ -1,7 +1,5 @@
 """The table of Bjøntegaard differences."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

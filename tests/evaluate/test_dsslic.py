@@ -1,7 +1,5 @@
 """This project's own codec as the harness sees it, with a real, untrained model."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from itertools import pairwise

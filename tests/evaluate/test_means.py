@@ -1,7 +1,5 @@
 """Means, the terminal table and the plot."""
 
-from __future__ import annotations
-
 import io
 import math
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Protocol paper: bits per sample, R, G and B coded one by one, and the mean of their PSNRs."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

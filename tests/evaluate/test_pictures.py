@@ -1,7 +1,5 @@
 """Which files an evaluation takes as pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The harness, with a codec that needs no networks: what it writes is what it measured."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

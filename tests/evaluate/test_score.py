@@ -1,7 +1,5 @@
 """SegNet against a labelled folder: counts, and what is told of them."""
 
-from __future__ import annotations
-
 import csv
 import math
 from dataclasses import replace

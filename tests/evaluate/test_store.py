@@ -1,7 +1,5 @@
 """What is stored is found again, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace

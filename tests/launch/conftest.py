@@ -1,7 +1,5 @@
 """The machine that launch scripts run on in these tests."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

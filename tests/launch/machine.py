@@ -1,7 +1,5 @@
 """A machine of stand-ins: programs on PATH that record their arguments."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """launch/gke.py against a stand-in for kubectl."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """launch/local.sh: what it would run, and what it starts again, with a stand-in for Python."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess

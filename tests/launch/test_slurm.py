@@ -1,7 +1,5 @@
 """launch/slurm.sbatch against stand-ins."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import signal

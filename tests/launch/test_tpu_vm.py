@@ -1,7 +1,5 @@
 """launch/tpu_vm.sh against stand-ins: what is run on Cloud TPU VMs, with which words, when."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from typing import Any

@@ -1,7 +1,5 @@
 """Pictures to measure, made from seeds."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

@@ -1,7 +1,5 @@
 """Bjøntegaard differences of hand-made and of published curves."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rate, PSNR and MS-SSIM together, against figures that somebody else published."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

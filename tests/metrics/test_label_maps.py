@@ -1,7 +1,5 @@
 """Agreement of label maps against hand counts."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """LPIPS against hand-worked numbers and, where PyTorch is installed, against layers built in it with random weights."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

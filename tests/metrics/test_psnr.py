@@ -1,7 +1,5 @@
 """The three PSNRs against hand-worked numbers and scikit-image; what every metric refuses."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Bits per pixel and per sample."""
 
-from __future__ import annotations
-
 import pytest
 
 from dsslic_jax.metrics import bits_per_pixel, bits_per_sample

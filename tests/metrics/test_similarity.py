@@ -1,7 +1,5 @@
 """SSIM and MS-SSIM against scikit-image."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

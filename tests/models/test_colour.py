@@ -1,7 +1,5 @@
 """Colours against Pillow and JFIF's printed matrix, and models that work in YCbCr."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

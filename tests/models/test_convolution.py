@@ -1,7 +1,5 @@
 """The forms that CPUs run faster are the same functions, and are taken on CPUs alone."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

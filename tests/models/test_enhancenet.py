@@ -1,7 +1,5 @@
 """EnhanceNet: half resolution and back, what it is told, how far it sees."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

@@ -1,7 +1,5 @@
 """Layers against independent forms: dense convolutions, SciPy, hand-worked numbers."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,7 +1,5 @@
 """Shapes, ranges and settings of whole networks, mostly traced without running."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How far a pixel of c and of x' sees: gradients of whole networks, and windows cut from a picture."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

@@ -1,7 +1,5 @@
 """Picture files in memory, and samples of 16 bits."""
 
-from __future__ import annotations
-
 import io
 from fractions import Fraction
 from typing import Any

@@ -1,7 +1,5 @@
 """Pictures of more than 8 bits a sample: found out, refused, or rounded to the nearest."""
 
-from __future__ import annotations
-
 import io
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Picture files in and out: what is converted, what is refused by name, and what survives."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """ICC profiles, EXIF and the way up: what is carried, what is turned, what is refused."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from pathlib import Path

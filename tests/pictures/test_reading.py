@@ -1,7 +1,5 @@
 """Reading pictures and label maps: what is converted, and what is refused by name."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

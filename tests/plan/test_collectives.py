@@ -1,7 +1,5 @@
 """Collectives read from HLO text as XLA writes it: kinds, bytes of results, groups, bytes sent."""
 
-from __future__ import annotations
-
 import pytest
 
 from dsslic_jax.plan.collectives import Collective, read_collectives

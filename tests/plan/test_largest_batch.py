@@ -1,7 +1,5 @@
 """The search for the largest batch, on memories worked by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from dsslic_jax.plan.largest_batch import COMPILATIONS, largest_batch

@@ -1,7 +1,5 @@
 """`python -m dsslic_jax.plan`: what it prints is what the state's shapes say; mistakes are told in one line."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import math

@@ -1,7 +1,5 @@
 """Plans of a stand-in compiler: the search, what does not fit, and how it is told."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple
 

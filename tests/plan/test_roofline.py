@@ -1,7 +1,5 @@
 """The roofline on numbers worked by hand, and the slices it is drawn for."""
 
-from __future__ import annotations
-
 import pytest
 
 from dsslic_jax.errors import ConfigError

@@ -1,7 +1,5 @@
 """Shapes to plan with are those of training, and nothing is drawn for them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

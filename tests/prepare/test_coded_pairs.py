@@ -1,7 +1,5 @@
 """Coded pairs are what the codec really gives back, and a run that was stopped goes on."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path

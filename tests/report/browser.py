@@ -1,7 +1,5 @@
 """A real browser on the pages: Debian's Chromium, driven by Selenium, with nothing of its own on the network."""
 
-from __future__ import annotations
-
 import base64
 import importlib.util
 import io

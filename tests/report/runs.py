@@ -1,7 +1,5 @@
 """Small runs whose files were really coded and measured, and what a page of one holds."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

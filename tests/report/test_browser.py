@@ -1,7 +1,5 @@
 """The report in a real browser: plots, tables, colours, and names that would be scripts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pages of our own streams: their layers, bits and numbers, and `dsslic inspect`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A page of itself: nothing in it runs, ends or reaches out that should not."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

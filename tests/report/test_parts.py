@@ -1,7 +1,5 @@
 """Rates to compare at, error maps, windows within a budget, and pictures in a page or beside it."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`dsslic report` and `dsslic inspect`: what pages hold is what was coded and measured."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

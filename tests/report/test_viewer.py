@@ -1,7 +1,5 @@
 """The picture viewer and the layers in a real browser: dividers, zoom, keys and choices."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

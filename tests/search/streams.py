@@ -1,7 +1,5 @@
 """Small `.dsslic` files whose label map matters; what layers c and r hold is nobody's business here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

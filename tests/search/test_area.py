@@ -1,7 +1,5 @@
 """The rectangle of a search, in pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

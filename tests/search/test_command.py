@@ -1,7 +1,5 @@
 """`dsslic search` as it is used: what it prints, in which order, and when it fails."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable

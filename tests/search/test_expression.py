@@ -1,7 +1,5 @@
 """The search language against truths worked by hand and against Python's own and, or, not."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

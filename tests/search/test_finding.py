@@ -1,7 +1,5 @@
 """The files below folders: each once, in order, and what cannot be read is named."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The index agrees with the files, whatever happened to them or to it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sqlite3

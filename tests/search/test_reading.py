@@ -1,7 +1,5 @@
 """Entries of files: little is read, and damage is seen."""
 
-from __future__ import annotations
-
 import os
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Settings: what a field may hold, how a mistake is told, and what is read and written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

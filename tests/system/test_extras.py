@@ -1,7 +1,5 @@
 """A package that is not here is told with the command that brings it."""
 
-from __future__ import annotations
-
 import sys
 from importlib import metadata
 

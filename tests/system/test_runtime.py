@@ -1,7 +1,5 @@
 """Process settings before JAX is imported, each in a fresh process."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Reading back what a run has logged."""
 
-from __future__ import annotations
-
 import json
 import struct
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whole runs: the command that starts one, and comparing what two of them made."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checkpoints: which are kept, what damage is noticed, and what a full disk leaves."""
 
-from __future__ import annotations
-
 import os
 import resource
 import shutil

@@ -1,7 +1,5 @@
 """EnhanceNet's training: it corrects what it was trained on, on any mesh, and becomes a model that codes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,8 +3,6 @@
 Two kills by default. Many: DSSLIC_TRAIN_KILLS=20 python -m pytest -n0 -rP tests/train/test_kills.py
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

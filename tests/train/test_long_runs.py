@@ -1,7 +1,5 @@
 """What long runs need beside steps: seeds, averages, measuring on the way, the best model, traces."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Whole runs: resume is exact, SIGTERM saves, bad settings and non-finite losses stop with a clear line."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import signal

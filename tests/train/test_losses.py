@@ -1,7 +1,5 @@
 """Loss terms against hand-worked numbers and independent libraries."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

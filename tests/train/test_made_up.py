@@ -1,7 +1,5 @@
 """A network with its task, and a term of the loss, that this file alone knows, go through every door."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

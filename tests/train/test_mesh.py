@@ -1,7 +1,5 @@
 """Which devices hold what: axes, a batch's pictures over hosts, and settings that do not fit."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any

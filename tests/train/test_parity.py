@@ -1,7 +1,5 @@
 """The `reference` choice against numbers computed by the authors' networks; `pytest -n0 -rP` shows how close."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

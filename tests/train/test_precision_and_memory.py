@@ -1,7 +1,5 @@
 """bfloat16 arithmetic and rematerialisation change what a step costs, and hardly what it does."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

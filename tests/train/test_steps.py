@@ -1,7 +1,5 @@
 """The training step: both learners move, orders differ, eight devices agree with one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

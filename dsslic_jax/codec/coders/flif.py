@@ -4,8 +4,6 @@ Truncated or corrupt FLIF files decode with exit code 0 and write a picture; fli
 and for about half of all flipped bits. Each file's size is compared with what the caller expects before flif sees it.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path

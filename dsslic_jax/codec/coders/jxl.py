@@ -1,7 +1,5 @@
 """Lossless JPEG XL through imagecodecs: the embedded coder of label maps and compact images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.coders.coder import Coder, Context

@@ -4,8 +4,6 @@ A stream names its coders, so it decodes whatever set or coder is chosen, as lon
 chosen decides who encodes, and which of several coders of one number decodes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

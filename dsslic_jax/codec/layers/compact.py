@@ -3,8 +3,6 @@
 step u8 | coded picture of round(ĉ / step)
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 It opens with the count of each class, so that a search need not decode the map.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -6,8 +6,6 @@ shrinks by w. Both sides make the mask from the decoded label map, so the weight
     classes u8 | per class: id u8, gain u8 (2 ** ((gain - 128) / 16))
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Mapping

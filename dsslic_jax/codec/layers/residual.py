@@ -6,8 +6,6 @@ docs/format.md has the bytes. The opening says what is done to get from the code
 themselves tell how many bits their codes have.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Callable, Iterable

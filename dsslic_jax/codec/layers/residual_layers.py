@@ -1,7 +1,5 @@
 """All residual layers of a picture, each coding what the ones before leave, and each enhanced where that helps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

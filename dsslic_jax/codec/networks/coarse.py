@@ -3,8 +3,6 @@
 Networks whose norm does not look at the whole picture run large ones in overlapping windows.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """EnhanceNet as an `Enhancer` of pictures of any size, on whatever runs the network."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import replace

@@ -4,8 +4,6 @@ Pictures are padded by repeating their edge, never resized, and cropped back, so
 compiled programs.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.tiles import Tile, pad_edge, windows

@@ -1,7 +1,5 @@
 """What the codec asks of its networks, whatever runs them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol
 

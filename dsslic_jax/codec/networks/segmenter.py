@@ -1,7 +1,5 @@
 """SegNet as a codec runs it: on one picture of any size."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

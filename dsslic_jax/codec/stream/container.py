@@ -3,8 +3,6 @@
 A prefix of the file that ends with a layer decodes to that layer. Every layer's CRC is checked before a coder sees it.
 """
 
-from __future__ import annotations
-
 import json
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """EnhanceNet as a PyTorch module, whose `load_state_dict` takes the `module` layout strictly."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn

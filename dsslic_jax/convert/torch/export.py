@@ -4,8 +4,6 @@ Inputs are called as `models.programs.Input` names them: labels int64 [B, H, W];
 float32 [B].
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Iterator

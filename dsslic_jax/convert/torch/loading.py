@@ -3,8 +3,6 @@
 A part has them where modules are registered for its programs; without, it is exported as StableHLO alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

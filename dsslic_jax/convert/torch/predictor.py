@@ -1,7 +1,5 @@
 """The networks as a codec runs them, in PyTorch: Codec(model, predictor=TorchPredictor(model), enhancer=…)."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """SegNet as a PyTorch module, whose `load_state_dict` takes the `module` layout strictly."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -8,8 +8,6 @@ Most take their phase from `depth`, the distance in pixels from the region's own
 map therefore tells where bricks, furrows and ripples lie, which an upsampled 1/8 picture does not.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

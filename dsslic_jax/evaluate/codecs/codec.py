@@ -3,8 +3,6 @@
 Every coder runs on one thread, so that several can run side by side and times can be compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The codecs that DSSLIC is measured against, by the libraries that write them: pictures [H, W, 3], or [H, W]."""
 
-from __future__ import annotations
-
 import io
 import re
 import struct

@@ -1,7 +1,5 @@
 """What was measured how and on what machine, for RUN/conditions.json: without paths, so that it can be published."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

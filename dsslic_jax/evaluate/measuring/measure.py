@@ -4,8 +4,6 @@ Every rate is the length of a file that was really written, every quality that o
 back from it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from functools import cache, cached_property

@@ -1,7 +1,5 @@
 """What an evaluation measures: pictures x curves x settings, each with the key that it is stored under."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections import Counter

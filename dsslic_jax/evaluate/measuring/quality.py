@@ -1,7 +1,5 @@
 """How good a decoded picture is: every metric by its name."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -7,8 +7,6 @@ Infinite values, which JSON has not, are null; "infinite" names them, and "lossl
 the picture.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

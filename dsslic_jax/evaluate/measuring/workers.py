@@ -5,8 +5,6 @@ Coders run on one thread each. Networks are kept to the first worker alone: they
 second copy would cost memory and no less time. It takes other points once those of the networks are done.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -4,8 +4,6 @@ The numbers stand in `anchors/kodak.json`, each curve with the file it was copie
 were not measured here: other machines, other versions, other roundings.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from importlib import resources

@@ -4,8 +4,6 @@ They are taken picture by picture and then averaged. Those of mean curves would 
 a codec told its rate would be averaged over pictures of equal rate, one told its quantiser over unequal ones.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ What is not defined is `None` in Python and an empty cell in CSV. The PSNR of a 
 loss is infinite: `inf`.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The rate-distortion picture of an evaluation."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Sequence

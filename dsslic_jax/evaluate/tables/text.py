@@ -1,7 +1,5 @@
 """The results of an evaluation as text tables: "-" for what is not defined, inf for what is lossless."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 
 from dsslic_jax.evaluate.protocols import Protocol

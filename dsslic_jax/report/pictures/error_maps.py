@@ -1,7 +1,5 @@
 """Maps of where a decoded picture differs from the original, computed from the decoded pixels themselves."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.report.pictures.images import palette_png

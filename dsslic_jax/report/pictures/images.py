@@ -1,7 +1,5 @@
 """Pictures as a page holds them: data URLs inside it, or files of a folder beside it."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """At which rates codecs are compared, and which of their files comes nearest."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the picture viewer shows: decoded pictures of each codec at about equal rate, and where they err."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ The engine is JAX's own: its coordination service runs in process 0, watches hea
 one has died. Whoever started the processes (launch/local.sh, Slurm, a TPU VM's watcher) starts all of them again.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

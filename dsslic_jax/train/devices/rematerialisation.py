@@ -1,7 +1,5 @@
 """Rematerialisation: what the backward pass computes anew instead of keeping it, memory against time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

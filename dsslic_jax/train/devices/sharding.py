@@ -8,8 +8,6 @@ The first axis varies slowest, so devices that exchange rows are neighbours, and
 its device count allows.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence

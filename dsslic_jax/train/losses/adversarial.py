@@ -1,7 +1,5 @@
 """The adversarial game: the generator's two terms that need the discriminator, and the discriminator's own loss."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

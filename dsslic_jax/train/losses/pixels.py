@@ -1,7 +1,5 @@
 """Terms that compare x with x' sample by sample or window by window, and the one that trains c for its rate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

@@ -1,7 +1,5 @@
 """Structural similarity as a differentiable loss term (Wang et al. 2004)."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -5,8 +5,6 @@ discriminator outputs are nested lists [scale][layer] of [B, h, w, C], the last 
 norms are means (Akbari et al. 2018).
 """
 
-from __future__ import annotations
-
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The perceptual term: VGG19's features of x and x'."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

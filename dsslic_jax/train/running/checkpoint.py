@@ -5,8 +5,6 @@ Where a run starts from: the newest whole checkpoint in its own work directory, 
 belongs to one configuration; another one is refused rather than mixed in.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

@@ -1,7 +1,5 @@
 """Digests of a checkpoint's files, written into it before it gets its name: damage is noticed before restoring."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Batches from the loader to the devices, one ahead of the step that uses them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple

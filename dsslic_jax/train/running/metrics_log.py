@@ -4,8 +4,6 @@ However often a run is stopped, at whatever moment, both show each reported step
 next checkpoint is begun, and what lies after the checkpoint that a run goes on from is removed, or declared void.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

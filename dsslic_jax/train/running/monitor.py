@@ -1,7 +1,5 @@
 """What a run says while it runs: progress lines, logs, and a stop where a loss is not finite."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """A trace of a few steps, for TensorBoard's profiler or Perfetto."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

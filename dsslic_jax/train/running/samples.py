@@ -1,7 +1,5 @@
 """Sample grids: what the networks make of a few training pictures, as one PNG."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -9,8 +9,6 @@
 a term that needs it the discriminator is neither run nor changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

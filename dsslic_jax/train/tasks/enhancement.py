@@ -4,8 +4,6 @@ It is for the `best` profile, whose c is nothing but block averages, so that no 
 pictures that were really coded (python -m dsslic_jax.prepare.coded_pairs).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """The tasks that are known, by the name that `config.task` gives, and what makes one of a configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeVar
 

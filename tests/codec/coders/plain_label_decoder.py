@@ -1,7 +1,5 @@
 """A second decoder of the label coder's streams: plain Python after docs/label-coder.md, sharing no code."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The embedded BPG coder: fidelity, settings, threads. What libbpg makes of it: test_libbpg.py."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import sys

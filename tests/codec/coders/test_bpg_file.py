@@ -1,7 +1,5 @@
 """The BPG file and its HEVC headers: bytes worked by hand, and files that are not to be trusted."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

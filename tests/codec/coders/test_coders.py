@@ -1,7 +1,5 @@
 """Which coders a set holds, and what is said when one cannot be had."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """FLIF and BPG as programs: round trips, and no way in which they mislead a caller."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

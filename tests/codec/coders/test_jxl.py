@@ -1,7 +1,5 @@
 """Lossless JPEG XL: exact, bare codestreams, and strict about shapes."""
 
-from __future__ import annotations
-
 import sys
 
 import imagecodecs

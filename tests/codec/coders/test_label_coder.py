@@ -1,7 +1,5 @@
 """The label coder: exact on any map, as documented, small, and unharmed by any bytes."""
 
-from __future__ import annotations
-
 import math
 import sys
 import tempfile

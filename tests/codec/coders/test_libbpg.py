@@ -3,8 +3,6 @@
 It shows 8 bits whatever a file has, so files of 10 bits are compared as `show(data, 8)`.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -3,8 +3,6 @@
 flif and bpgdec are the real programs; bpgenc is a stand-in made to do what was measured on 0.9.8.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A coder that only this file knows codes layers through every door, and is told what it is promised."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zlib

@@ -1,7 +1,5 @@
 """Samples on their way into BPG and out of it: colours, halved chroma, bit depths, picture files."""
 
-from __future__ import annotations
-
 import io
 import zlib
 

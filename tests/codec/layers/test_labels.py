@@ -1,7 +1,5 @@
 """Layer s: its counts, its map, and label maps made simpler."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 import numpy as np

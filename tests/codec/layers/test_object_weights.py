@@ -1,7 +1,5 @@
 """Residual layers that spend bits by object."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Residual layers: how levels become codes and come back, in tiles too, and what cannot be a layer."""
 
-from __future__ import annotations
-
 import itertools
 import struct
 from dataclasses import replace

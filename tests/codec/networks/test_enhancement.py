@@ -1,7 +1,5 @@
 """A network that makes decoded pictures better: run where it helps, on both sides, and asked for by name."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter

@@ -1,7 +1,5 @@
 """Padding, cropping and 8-bit values around the networks."""
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 import pytest

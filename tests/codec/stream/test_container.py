@@ -1,7 +1,5 @@
 """The stream's layout byte by byte, and that nothing but a whole stream or a whole prefix is read."""
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 import zlib

@@ -5,8 +5,6 @@ libbpg's, found from the response of its decoder to single samples and then comp
 for bit: Lanczos filters in 64ths, rows first, rounded to 16-bit sums, then columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

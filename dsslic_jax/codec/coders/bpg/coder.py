@@ -3,8 +3,6 @@
 Both code YCbCr 4:4:4, YCbCr 4:2:0 and RGB at 8 and 10 bits, and read each other's files to the same pixels.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

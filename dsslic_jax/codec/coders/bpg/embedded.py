@@ -7,8 +7,6 @@
 for bit (see `show`).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.coders.bpg import file as bpg

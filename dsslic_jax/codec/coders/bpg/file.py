@@ -6,8 +6,6 @@
 One still picture of 8 or 10 bits without alpha. Numbers are `ue7`: see varint.py.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dsslic_jax.codec.coders.bpg import hevc_headers as hevc_format

@@ -4,8 +4,6 @@ PyAV's wheels carry libx265 (GPL); nothing else is needed. Encoding is determini
 number of threads may call either function at once.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 from typing import Any

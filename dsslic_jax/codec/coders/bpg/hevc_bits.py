@@ -1,7 +1,5 @@
 """The bits of HEVC headers: fields, Exp-Golomb numbers (`ue`, H.265 9.2), emulation bytes."""
 
-from __future__ import annotations
-
 from dsslic_jax.errors import CoderFailed
 
 

@@ -5,8 +5,6 @@ encoder's SPS; `parse_bpg_header` and `rebuild_parameter_sets` make a VPS and an
 Sources: ITU-T H.265 sections 7.3.2 (syntax) and 7.4.1 (emulation prevention); the BPG specification 0.9.8.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

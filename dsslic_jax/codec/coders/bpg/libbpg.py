@@ -4,8 +4,6 @@ bpgdec decodes truncated and corrupt files with exit code 0, saying nothing. Eac
 caller expects before bpgdec sees it.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ the file's range of samples to the range shown, one rounding, then clipping, so 
 decoder and bpgdec show the very same pixels. Sums fit 32 bits.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 _RED, _BLUE = 0.299, 0.114  # luma weights of ITU-R BT.601

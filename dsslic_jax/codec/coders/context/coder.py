@@ -5,8 +5,6 @@
 docs/label-coder.md has every rule.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.coders.coder import Coder, Context

@@ -4,8 +4,6 @@ Their types are given because each literal argument would otherwise compile anot
 beside the functions' file, and does not notice changes made in another: touch kernels.py, too.
 """
 
-from __future__ import annotations
-
 from types import FunctionType
 from typing import Any
 

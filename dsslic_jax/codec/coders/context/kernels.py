@@ -6,8 +6,6 @@ decisions, whatever the stream.
 """
 # mypy: allow-untyped-defs
 
-from __future__ import annotations
-
 import numpy as np
 
 from dsslic_jax.codec.coders.context.mixing import (

@@ -9,8 +9,6 @@ compiled, on arrays: see compiled.py, which has their types.
 """
 # mypy: allow-untyped-defs
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

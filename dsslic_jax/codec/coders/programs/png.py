@@ -1,7 +1,5 @@
 """PNG of three channels, 8 or 16 bits: the pictures bpgenc takes, and bpgdec's of 16 bits."""
 
-from __future__ import annotations
-
 import struct
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Binary PGM and PPM: the pictures handed to external programs and taken from them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

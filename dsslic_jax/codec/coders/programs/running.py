@@ -1,7 +1,5 @@
 """Running external programs: never through a shell, in private folders, with time limits."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

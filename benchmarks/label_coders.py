@@ -22,7 +22,7 @@ from PIL import Image
 
 from dsslic_jax.codec.coders.context.coder import LabelCoder
 from dsslic_jax.codec.coders.flif import FLIF
-from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
+from dsslic_jax.codec.coders.programs.pictures import read_pnm, write_pnm
 from dsslic_jax.codec.coders.programs.running import find_program, run_program
 
 SETS = {

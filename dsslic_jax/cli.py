@@ -3,31 +3,16 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from dsslic_jax import __version__
-from dsslic_jax.commands import (
-    compare,
-    convert,
-    decode,
-    encode,
-    evaluate,
-    export,
-    info,
-    inspect,
-    join,
-    models,
-    prepare,
-    report,
-    score,
-    search,
-)
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.system import extras
 from dsslic_jax.system.printable import printable
 
-COMMANDS = (
-    *(encode, decode, info, inspect, search, compare, evaluate, report, score),
-    *(join, prepare, convert, export, models),
+COMMANDS = (  # modules of `commands`, in the order told
+    *("encode", "decode", "info", "inspect", "search", "compare", "evaluate", "report", "score"),
+    *("join", "prepare", "convert", "export", "models"),
 )
 
 
@@ -59,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in COMMANDS:
+    for name in COMMANDS:
+        module = import_module(f"dsslic_jax.commands.{name}")
         text = str(module.__doc__).splitlines()[0]
-        name = module.__name__.rpartition(".")[2]
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=module.run)
         module.add_arguments(sub)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.codec.coders.programs.pnm import read_pnm
+from dsslic_jax.codec.coders.programs.pictures import read_pnm
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 

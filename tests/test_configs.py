@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import pytest
 
+from docs.settings_page import document
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.plan.planning import state_shapes
 from dsslic_jax.system.command_line import recipe
-from dsslic_jax.train.reference import document
 from dsslic_jax.train.tasks.registry import make_task
 from dsslic_jax.train.tasks.task import Task
 from tests.configurations import settings_of
@@ -72,7 +72,7 @@ def test_an_unknown_variant_is_refused() -> None:
 
 def test_the_page_of_settings_is_current() -> None:
     page = (FOLDER.parent / "docs" / "settings.md").read_text()
-    assert page == document(), "python -m dsslic_jax.train.reference > docs/settings.md"
+    assert page == document(), "python docs/settings_page.py > docs/settings.md"
 
 
 def test_a_recipe_is_known_by_its_name_from_anywhere(

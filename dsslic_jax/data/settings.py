@@ -23,7 +23,7 @@ class DataSettings(Settings):
         free=True,
     )
     layout: str = setting("auto", "folders: see dsslic_jax/data/folders.py for the layouts known")
-    builder: str = setting("", 'tfds: builder name, e.g. "ade20k_150" or "cityscapes"')
+    builder: str = setting("", 'tfds: builder name, e.g. "cityscapes"')
     data_dir: str = setting("", "tfds: where prepared data sets lie", free=True)
     description: str = setting("", "what the pictures are; kept with the weights", free=True)
     terms: str = setting("", "the terms they are under; kept with the weights", free=True)

@@ -1,8 +1,8 @@
 """Data sets prepared by TensorFlow Datasets as ArrayRecord files; TensorFlow is not needed.
 
-Known to fit: our own `ade20k_150` (see `ade20k_tfds`), `cityscapes/semantic_segmentation`, and any
-builder whose features are named like theirs. Pictures are decoded by `pictures`, not by tfds, so
-that limits and error messages are the same for every kind of source.
+Known to fit: `cityscapes/semantic_segmentation`, and any builder whose features are named like its own or `image`,
+`labels` and `name`. Pictures are decoded by `pictures`, not by tfds, so that limits and error messages are the same for
+every kind of source.
 """
 
 import io
@@ -72,8 +72,8 @@ def _refuse_instance_maps(builder: str) -> None:
     if builder.split("/", maxsplit=1)[0] == "scene_parse150":
         raise DataError(
             "scene_parse150 of tfds holds instance annotations of 100 object categories (red: "
-            "category, green: instance), not the 150-class map; prepare ade20k_150 with "
-            "python -m dsslic_jax.prepare.ade20k_tfds --source ADEChallengeData2016 --data-dir DIR"
+            "category, green: instance), not the 150-class map: unpack ADEChallengeData2016 and read it as it is, "
+            "data.kind=folders"
         )
 
 

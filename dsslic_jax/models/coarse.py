@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from dsslic_jax.models import compnet, finenet
-from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.compnet import CompNet, block_average
 from dsslic_jax.models.finenet import DOWNS, FineNet
 from dsslic_jax.models.layers import Dtype, built, upsample_bilinear
-from dsslic_jax.models.pixels import round_to_8_bits
+from dsslic_jax.models.pixels import from_rgb, round_to_8_bits, to_rgb
 from dsslic_jax.models.settings import CoarseSettings
 
 

@@ -21,14 +21,9 @@ LOOKUP_MIN_CLASSES = 16
 _BAND = 16  # rows summed at a time
 
 
-def one_hot_conv_dense(labels: jax.Array, kernel: jax.Array) -> jax.Array:
-    """VALID convolution of one-hot [B, H, W] labels with [kh, kw, K, O], through the one-hot map."""
-    return valid_conv(jax.nn.one_hot(labels, kernel.shape[2], dtype=kernel.dtype), kernel)
-
-
 @jax.custom_vjp
 def one_hot_conv_lookup(labels: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same function as `one_hot_conv_dense`, by class look-up; ids outside [0, K) count as no class."""
+    """VALID convolution of one-hot [B, H, W] labels with [kh, kw, K, O], by look-up; ids beyond K are no class."""
     taps, _, classes, features = kernel.shape
     table = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0))).reshape(-1, classes + 1, features)
     known = _known(labels, classes)

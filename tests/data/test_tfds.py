@@ -1,8 +1,6 @@
 """Data sets prepared by TensorFlow Datasets, without TensorFlow."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,50 @@ import tensorflow_datasets as tfds
 from ml_collections import ConfigDict
 from PIL import Image
 
+from dsslic_jax.data.folders import list_pairs
 from dsslic_jax.data.pipeline import train_iterator
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import ConfigError, DataError
-from dsslic_jax.prepare import ade20k_tfds
-from dsslic_jax.prepare.ade20k_tfds import prepare
 from tests.data.conftest import settings_of
 
 WritePairs = Callable[..., Path]
-ROOT = Path(__file__).resolve().parents[2]
+
+
+def prepare(source: Path, data_dir: Path) -> None:
+    """Packs both splits of a folder in ADE20K's layout, with the features of a builder that fits."""
+
+    class Pairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        name = "pairs"
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> tfds.core.DatasetInfo:
+            features = {
+                "name": tfds.features.Text(),
+                "image": tfds.features.Image(encoding_format="jpeg"),
+                "labels": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+            }
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+            del dl_manager
+            return {
+                "train": self._generate_examples("train"),
+                "validation": self._generate_examples("val"),
+            }
+
+        def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+            for picture, label_map in list_pairs(source, split, "ade20k"):
+                files = {"image": picture.read_bytes(), "labels": label_map.read_bytes()}
+                yield (
+                    picture.stem,
+                    {"name": picture.stem, **{k: io.BytesIO(v) for k, v in files.items()}},
+                )
+
+    Pairs(data_dir=data_dir, file_format="array_record").download_and_prepare(
+        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    )
 
 
 @pytest.fixture
@@ -33,12 +66,12 @@ def challenge(write_pairs: WritePairs) -> Path:
 
 @pytest.fixture
 def tfds_config(data_config: ConfigDict, tmp_path: Path) -> ConfigDict:
-    data_config.update({"kind": "tfds", "builder": "ade20k_150", "classes": "ade20k"})
+    data_config.update({"kind": "tfds", "builder": "pairs", "classes": "ade20k"})
     data_config.data_dir = str(tmp_path / "prepared")
     return data_config
 
 
-def test_prepared_ade20k_holds_what_the_folders_hold(
+def test_a_prepared_set_holds_what_the_folders_hold(
     challenge: Path, tfds_config: ConfigDict
 ) -> None:
     prepare(challenge, Path(tfds_config.data_dir))
@@ -63,50 +96,6 @@ def test_training_stream_reads_prepared_files(challenge: Path, tfds_config: Conf
     batch = next(train_iterator(settings_of(tfds_config), batch_size=2, seed=0))
     assert batch["image"].shape == (2, 16, 16, 3)
     assert batch["labels"].max() > 12
-
-
-def test_large_split_is_sorted_without_tensorflow(
-    challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ade20k_tfds.shuffle, "MAX_MEM_BUFFER_SIZE", 0)
-    folder = prepare(challenge, tmp_path / "prepared")
-    assert (folder / "features.json").is_file()
-    assert ade20k_tfds.shuffle.MAX_MEM_BUFFER_SIZE == 0
-    assert "tensorflow" not in sys.modules
-
-
-def test_maps_of_another_release_are_refused_and_leave_nothing(
-    challenge: Path, tmp_path: Path
-) -> None:
-    instance_map = np.zeros((24, 40, 3), np.uint8)
-    Image.fromarray(instance_map).save(challenge / "annotations/training/p1.png")
-    with pytest.raises(DataError, match=r"p1\.png: a label map must be an 8-bit single-channel"):
-        prepare(challenge, tmp_path / "prepared")
-    assert not list((tmp_path / "prepared").rglob("*.array_record*"))
-    assert not list((tmp_path / "prepared").rglob("features.json"))
-
-
-def test_folder_that_is_not_the_challenge_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="images/training"):
-        prepare(tmp_path, tmp_path / "prepared")
-    assert not (tmp_path / "prepared").exists()
-
-
-def test_command_prepares_and_reports_errors_in_one_line(challenge: Path, tmp_path: Path) -> None:
-    def run(source: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dsslic_jax.prepare.ade20k_tfds"]
-        command += ["--source", str(source), "--data-dir", str(tmp_path / "prepared")]
-        return subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    done = run(challenge)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "prepared/ade20k_150/1.0.0/features.json").is_file()
-    refused = run(tmp_path / "nowhere")
-    assert refused.returncode == 1
-    assert refused.stderr.strip().startswith("error: ")
-    assert len(refused.stderr.strip().splitlines()) == 1
 
 
 def prepare_tiny_cityscapes(data_dir: Path, file_format: str) -> None:
@@ -171,12 +160,12 @@ def test_cityscapes_features_are_those_of_the_installed_tfds(tmp_path: Path) -> 
 
 def test_instance_annotations_of_scene_parse150_are_refused(tfds_config: ConfigDict) -> None:
     tfds_config.builder = "scene_parse150"
-    with pytest.raises(DataError, match=r"not the 150-class map; prepare ade20k_150"):
+    with pytest.raises(DataError, match=r"not the 150-class map: unpack ADEChallengeData2016"):
         open_source(settings_of(tfds_config), "train")
 
 
 def test_set_that_is_not_prepared_is_refused(tfds_config: ConfigDict) -> None:
-    with pytest.raises(DataError, match="ade20k_150 is not prepared in"):
+    with pytest.raises(DataError, match="pairs is not prepared in"):
         open_source(settings_of(tfds_config), "train")
 
 

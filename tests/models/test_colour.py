@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.models.coarse import CoarseModel
-from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.layers import init_params
-from dsslic_jax.models.pixels import to_network
+from dsslic_jax.models.pixels import from_rgb, to_network, to_rgb
 
 RNG = np.random.default_rng(8)
 # JFIF 1.02: rows Y, Cb, Cr of columns R, G, B.

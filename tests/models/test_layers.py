@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage, signal
 
 from dsslic_jax.models import layers
-from dsslic_jax.models.label_conv import LabelConv, one_hot_conv_dense, one_hot_conv_lookup
+from dsslic_jax.models.convolution import valid_conv
+from dsslic_jax.models.label_conv import LabelConv, one_hot_conv_lookup
 from dsslic_jax.models.pixels import round_to_8_bits, to_network, to_pixels
 
 RNG = np.random.default_rng(5)
@@ -100,6 +101,10 @@ def test_half_pixel_upsampling_repeats_the_edge() -> None:
     x = jnp.array([0.0, 4.0]).reshape(1, 1, 2, 1)
     y = layers.upsample_bilinear(x, 2)
     np.testing.assert_allclose(y[0, 0, :, 0], [0.0, 1.0, 3.0, 4.0], atol=1e-6)
+
+
+def one_hot_conv_dense(labels: jax.Array, kernel: jax.Array) -> jax.Array:
+    return valid_conv(jax.nn.one_hot(labels, kernel.shape[2], dtype=kernel.dtype), kernel)
 
 
 @pytest.mark.parametrize("classes", [3, 60])

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from docs.settings_page import as_markdown
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.settings.config_dict import to_config_dict
 from dsslic_jax.settings.fields import Open, Settings, free_to_change, group, setting
 from dsslic_jax.settings.reading import read, to_mapping
-from dsslic_jax.train.reference import as_markdown
+from dsslic_jax.train.tasks.registry import to_config_dict
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from PIL import Image
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.configs import default
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.evaluate.during_training import CodedPictures
+from dsslic_jax.evaluate.training import CodedPictures
 from dsslic_jax.train.devices import sharding
 from dsslic_jax.train.devices.sharding import make_mesh
 from dsslic_jax.train.tasks.registry import make_task

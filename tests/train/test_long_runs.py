@@ -13,7 +13,7 @@ from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DataError
-from dsslic_jax.evaluate.during_training import CodedPictures, SegmentedPictures
+from dsslic_jax.evaluate.training import CodedPictures, SegmentedPictures
 from dsslic_jax.metrics import psnr_rgb_db
 from dsslic_jax.train import loop
 from dsslic_jax.train.devices import sharding

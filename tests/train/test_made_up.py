@@ -27,9 +27,8 @@ from dsslic_jax.models.programs import PICTURE, Program, Sizes
 from dsslic_jax.settings.fields import Settings, group, setting
 from dsslic_jax.train import loop
 from dsslic_jax.train.losses.terms import TERMS, Seen, Term, register_term
-from dsslic_jax.train.optimizer import make_optimizer
 from dsslic_jax.train.settings import RunSettings
-from dsslic_jax.train.state import NetworkState
+from dsslic_jax.train.state import NetworkState, make_optimizer
 from dsslic_jax.train.tasks.registry import (
     TASKS,
     default_config,

@@ -16,7 +16,7 @@ from dsslic_jax.models.discriminator import build_discriminator
 from dsslic_jax.train import state as states
 from dsslic_jax.train.losses.adversarial import discriminator_loss
 from dsslic_jax.train.losses.terms import Seen, generator_loss
-from dsslic_jax.train.optimizer import make_optimizer
+from dsslic_jax.train.state import make_optimizer
 from dsslic_jax.train.tasks.coarse import Compression, make_train_step
 from tests import reference_fixture as reference
 from tests.configurations import settings_of

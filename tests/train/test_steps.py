@@ -12,16 +12,15 @@ import pytest
 from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import build_coarse_model
-from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.label_conv import LabelConv
 from dsslic_jax.models.layers import he_std, init_params
 from dsslic_jax.models.parts import COARSE
-from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.models.pixels import to_network, to_pixels, to_rgb
 from dsslic_jax.models.vgg import VGG19Features
 from dsslic_jax.train.devices import sharding
 from dsslic_jax.train.devices.sharding import check_batch_size, make_mesh
-from dsslic_jax.train.optimizer import learning_rate
 from dsslic_jax.train.settings import MeshSettings
+from dsslic_jax.train.state import learning_rate
 from dsslic_jax.train.tasks import coarse as steps
 from dsslic_jax.train.tasks.registry import make_task
 from tests.configurations import settings_of, small_compression, small_segmentation

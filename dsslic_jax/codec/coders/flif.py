@@ -13,7 +13,7 @@ import numpy as np
 
 from dsslic_jax.codec.coders.coder import Coder, Context
 from dsslic_jax.codec.coders.programs import running
-from dsslic_jax.codec.coders.programs.pnm import exactly, read_picture, write_pnm
+from dsslic_jax.codec.coders.programs.pictures import exactly, read_picture, write_pnm
 from dsslic_jax.codec.varint import read_varint
 from dsslic_jax.errors import CoderFailed, StreamError
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dsslic_jax.codec.coders.coder import Coder, Context
-from dsslic_jax.codec.coders.programs.png import import_imagecodecs
+from dsslic_jax.codec.coders.programs.pictures import import_imagecodecs
 from dsslic_jax.errors import CoderFailed
 
 _EFFORT = 7  # 8 and 9 gain under 1 % on compact images at several times the time

@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from dsslic_jax.convert.discriminator import StoredDiscriminator
-from dsslic_jax.models.colour import from_rgb, to_rgb
 from dsslic_jax.models.compnet import CORRECTION
+from dsslic_jax.models.pixels import from_rgb, to_rgb
 from dsslic_jax.models.settings import CoarseSettings
 
 

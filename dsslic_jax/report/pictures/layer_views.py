@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsslic_jax.codec.coders.bpg.ycbcr import ycbcr_to_rgb
+from dsslic_jax.codec.coders.bpg.planes import ycbcr_to_rgb
 from dsslic_jax.codec.layers.labels import count_labels
 from dsslic_jax.codec.stream import container
 from dsslic_jax.metrics import bits_per_pixel

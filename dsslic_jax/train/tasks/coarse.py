@@ -22,11 +22,10 @@ import optax
 from dsslic_jax.codec.settings import ModelCoding
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.coarse import Coarse, build_coarse_model
-from dsslic_jax.models.colour import to_rgb
 from dsslic_jax.models.discriminator import build_discriminator
 from dsslic_jax.models.layers import init_params
 from dsslic_jax.models.parts import COARSE
-from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.models.pixels import to_network, to_pixels, to_rgb
 from dsslic_jax.models.settings import CoarseSettings, DiscriminatorSettings
 from dsslic_jax.models.vgg import VGG19Features
 from dsslic_jax.settings.fields import group, setting
@@ -34,10 +33,9 @@ from dsslic_jax.train.devices.rematerialisation import rematerialised
 from dsslic_jax.train.losses.adversarial import Gan, discriminator_loss
 from dsslic_jax.train.losses.terms import DISCRIMINATOR, VGG, LossSettings, Seen, generator_loss
 from dsslic_jax.train.losses.vgg import VggDistance
-from dsslic_jax.train.optimizer import make_optimizer
 from dsslic_jax.train.running import samples
 from dsslic_jax.train.settings import AfterSettings, RunSettings
-from dsslic_jax.train.state import Learner, TrainState, new_learner
+from dsslic_jax.train.state import Learner, TrainState, make_optimizer, new_learner
 from dsslic_jax.train.tasks.registry import register_task
 from dsslic_jax.train.tasks.task import Batch, Draw, Metrics, Task, TrainStep
 
@@ -146,7 +144,7 @@ class Compression(Task[CompressionSettings]):
 
     def measure(self, model: Path, workdir: Path) -> None:
         """Rate and distortion by layer on the held-back scenes."""
-        from dsslic_jax.evaluate.after_training import measure_held_back
+        from dsslic_jax.evaluate.training import measure_held_back
 
         measure_held_back(self.settings.data, self.settings.after.qualities, model, workdir)
 

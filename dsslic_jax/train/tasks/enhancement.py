@@ -21,10 +21,9 @@ from dsslic_jax.models.pixels import to_network, to_pixels
 from dsslic_jax.models.settings import CoarseSettings, EnhanceNetSettings
 from dsslic_jax.settings.fields import FieldError, group, setting
 from dsslic_jax.train.devices.rematerialisation import rematerialised
-from dsslic_jax.train.optimizer import make_optimizer
 from dsslic_jax.train.running import samples
 from dsslic_jax.train.settings import LoopSettings, OptimizerSettings, RunSettings
-from dsslic_jax.train.state import NetworkState
+from dsslic_jax.train.state import NetworkState, make_optimizer
 from dsslic_jax.train.tasks.registry import register_task
 from dsslic_jax.train.tasks.task import Batch, Metrics, Task, TrainStep
 

@@ -1,12 +1,12 @@
-"""The tasks that are known, by the name that `config.task` gives, and what makes one of a configuration."""
+"""The tasks that are known, by name; what makes one of a configuration, and a configuration of its defaults."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from dsslic_jax.errors import ConfigError
-from dsslic_jax.settings.config_dict import to_config_dict
+from dsslic_jax.settings.fields import Field, Settings, fields_of
 from dsslic_jax.settings.reading import read
 from dsslic_jax.train.tasks.task import Task
 
@@ -44,3 +44,38 @@ def make_task(config: ConfigDict | Mapping[str, Any]) -> Task[Any]:
 def default_config(name: str) -> ConfigDict:
     """The configuration of a task with its defaults, unlocked, for recipes to change."""
     return to_config_dict(task_type(name).settings_type(task=name))
+
+
+def to_config_dict(settings: Settings) -> ConfigDict:
+    """The settings as a ConfigDict, unlocked. What `follows` another setting changes with it until it is set."""
+    config = ConfigDict()
+    followers: list[tuple[ConfigDict, str, str]] = []
+    _fill(config, settings, followers)
+    for part, name, source in followers:
+        part[name] = config.get_ref(source)
+    return config
+
+
+def _fill(
+    config: ConfigDict, settings: Settings, followers: list[tuple[ConfigDict, str, str]]
+) -> None:
+    for field in fields_of(type(settings)):
+        value = getattr(settings, field.name)
+        if field.is_group:
+            config[field.name] = ConfigDict()
+            _fill(config[field.name], value, followers)
+            continue
+        config[field.name] = _reference(field, value)
+        if field.spec.follows:
+            followers.append((config, field.name, field.spec.follows))
+
+
+def _reference(field: Field, value: Any) -> Any:
+    """The value, or a reference that takes every type which the field takes."""
+    if field.type in (int, float, bool, str):
+        return value
+    if value is None and field.type == int | None:
+        return config_dict.placeholder(int)
+    if isinstance(value, tuple):
+        return value
+    return config_dict.FieldReference(value, field_type=object)

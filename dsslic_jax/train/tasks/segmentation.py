@@ -25,15 +25,14 @@ from dsslic_jax.models.segnet import (
 from dsslic_jax.models.settings import SegNetSettings
 from dsslic_jax.settings.fields import Settings, group, setting
 from dsslic_jax.train.devices.rematerialisation import rematerialised
-from dsslic_jax.train.optimizer import make_optimizer
 from dsslic_jax.train.running import samples
 from dsslic_jax.train.settings import OptimizerSettings, RunSettings
-from dsslic_jax.train.state import NetworkState
+from dsslic_jax.train.state import NetworkState, make_optimizer
 from dsslic_jax.train.tasks.registry import register_task
 from dsslic_jax.train.tasks.task import Batch, Metrics, Task, TrainStep
 
 if TYPE_CHECKING:
-    from dsslic_jax.evaluate.during_training import SegmentedPictures
+    from dsslic_jax.evaluate.training import SegmentedPictures
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,13 @@ class Segmentation(Task[SegmentationSettings]):
 
     def evaluation(self) -> SegmentedPictures:
         """Pixel accuracy and mean IoU on held-back pictures."""
-        from dsslic_jax.evaluate.during_training import SegmentedPictures
+        from dsslic_jax.evaluate.training import SegmentedPictures
 
         return SegmentedPictures(self.settings.data, self.settings.train.evaluate_pictures)
 
     def measure(self, model: Path, workdir: Path) -> None:
         """The same on all held-back pictures, by class."""
-        from dsslic_jax.evaluate.after_training import measure_segmentation
+        from dsslic_jax.evaluate.training import measure_segmentation
 
         measure_segmentation(self.settings.data, model)
 

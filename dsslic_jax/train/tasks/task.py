@@ -152,7 +152,7 @@ class Task(abc.ABC, Generic[S]):
         settings: Any = self.settings
         if not hasattr(settings, "coding"):
             return None
-        from dsslic_jax.evaluate.during_training import CodedPictures
+        from dsslic_jax.evaluate.training import CodedPictures
 
         return CodedPictures(settings.data, settings.train.evaluate_pictures, settings.coding)
 

@@ -12,8 +12,7 @@ from dsslic_jax.codec.coders.bpg.file import parse_header, read_ue7
 from dsslic_jax.codec.coders.bpg.libbpg import ExternalBpg
 from dsslic_jax.codec.coders.flif import ExternalFlif, flif_size
 from dsslic_jax.codec.coders.programs import running as programs_module
-from dsslic_jax.codec.coders.programs.png import write_png
-from dsslic_jax.codec.coders.programs.pnm import read_pnm
+from dsslic_jax.codec.coders.programs.pictures import read_pnm, write_png
 from dsslic_jax.codec.coders.programs.running import run_program
 from dsslic_jax.errors import CoderFailed, CoderUnavailable, ConfigError
 from tests.codec.pictures import (

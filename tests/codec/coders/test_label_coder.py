@@ -15,7 +15,7 @@ from PIL import Image
 from dsslic_jax.codec.coders.context import coder as label_coder
 from dsslic_jax.codec.coders.context.coder import LabelCoder
 from dsslic_jax.codec.coders.context.mixing import logit_tables
-from dsslic_jax.codec.coders.programs.pnm import write_pnm
+from dsslic_jax.codec.coders.programs.pictures import write_pnm
 from dsslic_jax.codec.coders.programs.running import run_program
 from dsslic_jax.errors import CoderFailed, CoderUnavailable
 from tests.codec.coders import plain_label_decoder

@@ -14,7 +14,7 @@ from PIL import Image
 from dsslic_jax.codec.coders.bpg import embedded as bpg
 from dsslic_jax.codec.coders.bpg.file import FORMAT_420_JPEG, FORMAT_GRAY, parse_header, read_ue7
 from dsslic_jax.codec.coders.flif import flif_size
-from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
+from dsslic_jax.codec.coders.programs.pictures import read_pnm, write_pnm
 from dsslic_jax.codec.coders.programs.running import run_program
 from dsslic_jax.codec.varint import write_varint
 from dsslic_jax.errors import CoderFailed

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.codec.coders.bpg.chroma import double, halve
-from dsslic_jax.codec.coders.bpg.ycbcr import narrow, rgb_to_ycbcr, stretch, widen, ycbcr_to_rgb
-from dsslic_jax.codec.coders.programs.png import read_png_48, write_png
-from dsslic_jax.codec.coders.programs.pnm import read_pnm, write_pnm
+from dsslic_jax.codec.coders.bpg.planes import (
+    double,
+    halve,
+    narrow,
+    rgb_to_ycbcr,
+    stretch,
+    widen,
+    ycbcr_to_rgb,
+)
+from dsslic_jax.codec.coders.programs.pictures import read_png_48, read_pnm, write_png, write_pnm
 from dsslic_jax.errors import CoderFailed
 from tests.codec.pictures import at_depth, picture_of
 

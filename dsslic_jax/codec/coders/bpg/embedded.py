@@ -10,11 +10,17 @@ for bit (see `show`).
 import numpy as np
 
 from dsslic_jax.codec.coders.bpg import file as bpg
-from dsslic_jax.codec.coders.bpg.chroma import double, halve
 from dsslic_jax.codec.coders.bpg.file import BpgHeader, demux, mux, parse_header
 from dsslic_jax.codec.coders.bpg.hevc import MAX_QP, decode_planes, encode_planes
 from dsslic_jax.codec.coders.bpg.hevc_headers import BIT_DEPTHS, MIN_BLOCK
-from dsslic_jax.codec.coders.bpg.ycbcr import narrow, rgb_to_ycbcr, stretch, ycbcr_to_rgb
+from dsslic_jax.codec.coders.bpg.planes import (
+    double,
+    halve,
+    narrow,
+    rgb_to_ycbcr,
+    stretch,
+    ycbcr_to_rgb,
+)
 from dsslic_jax.codec.tiles import pad_edge
 from dsslic_jax.errors import CoderFailed, ConfigError
 

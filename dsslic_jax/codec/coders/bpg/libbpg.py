@@ -11,9 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from dsslic_jax.codec.coders.bpg import embedded
-from dsslic_jax.codec.coders.bpg.ycbcr import narrow, widen
-from dsslic_jax.codec.coders.programs.png import read_png_48, write_png
-from dsslic_jax.codec.coders.programs.pnm import check_length, exactly, read_picture
+from dsslic_jax.codec.coders.bpg.planes import narrow, widen
+from dsslic_jax.codec.coders.programs.pictures import (
+    check_length,
+    exactly,
+    read_picture,
+    read_png_48,
+    write_png,
+)
 from dsslic_jax.codec.coders.programs.running import Program, find_program, run_program
 from dsslic_jax.codec.tiles import pad_edge
 from dsslic_jax.errors import CoderFailed

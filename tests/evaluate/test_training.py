@@ -11,7 +11,7 @@ from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.errors import TrainingStopped
-from dsslic_jax.evaluate.after_training import measure_held_back, measure_segmentation
+from dsslic_jax.evaluate.training import measure_held_back, measure_segmentation
 from tests.configurations import settings_of, small_compression, small_segmentation
 from tests.model_fixture import make_bundle
 

@@ -1,4 +1,4 @@
-"""The page of every configuration key: python -m dsslic_jax.train.reference > docs/settings.md"""
+"""The page of every configuration key: python docs/settings_page.py > docs/settings.md"""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from dsslic_jax.train.tasks.task import Task
 
 _OPENING = """# Settings
 
-Every key of a training configuration. It is written by `python -m dsslic_jax.train.reference > docs/settings.md` from
+Every key of a training configuration. It is written by `python docs/settings_page.py > docs/settings.md` from
 the classes that declare the keys. A key is set in a recipe (`configs/*.py`) or on the command line,
 `--config.optimizer.learning_rate=1e-4`. Keys marked *free* may change when a run goes on in its work directory; all
 others make it another run, which is refused."""

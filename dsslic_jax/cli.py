@@ -18,7 +18,9 @@ COMMANDS = (  # modules of `commands`, in the order told
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, 1 for an error told in one line, 2 for wrong usage."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    # A command's own parser imports what it codes with: of the others, a command needs none.
+    options = _parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
         options.run(options)
     except KeyboardInterrupt:
@@ -38,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsslic", description="semantic layered image compression"
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in COMMANDS:
+    for name in names:
         module = import_module(f"dsslic_jax.commands.{name}")
         text = str(module.__doc__).splitlines()[0]
         sub = commands.add_parser(name, help=text, description=text)

@@ -108,7 +108,8 @@ def _work(options: argparse.Namespace) -> None:
 
     from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.codec.codec import Codec
-    from dsslic_jax.pictures.files import read_source, write_picture
+    from dsslic_jax.pictures.files import read_source
+    from dsslic_jax.pictures.writing import picture_file
     from dsslic_jax.system.files import write_atomically
 
     phases = Phases()
@@ -125,7 +126,9 @@ def _work(options: argparse.Namespace) -> None:
             assert decoded.picture is not None
             pixels = decoded.picture.size // 3
             phases("file", 0, 1)
-            write_picture(options.folder / "decoded.png", decoded.picture, False, {})
+            (options.folder / "decoded.png").write_bytes(
+                picture_file("decoded.png", decoded.picture)[0]
+            )
         phases.end()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(json.dumps({"phases_s": phases.seconds, "warm_s": sum(phases.seconds.values()),

@@ -17,9 +17,10 @@ from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.codec.layers.labels import decode_labels
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError, ModelError
-from dsslic_jax.pictures.files import Source, one_channel, read_source
+from dsslic_jax.pictures.files import Source, read_source
 from dsslic_jax.pictures.metadata import save_options
 from dsslic_jax.pictures.reading import read_label_map
+from dsslic_jax.pictures.writing import one_channel
 from dsslic_jax.system import runtime
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Picture:
     # ĉ, uint8 [ceil(H/alpha), ceil(W/alpha), 3], as networks see it
     compact: np.ndarray | None = None
     coarse: np.ndarray | None = None  # x', uint8 [H, W, 3]
-    metadata: Mapping[str, bytes] = field(default_factory=dict)  # "icc", "exif"
+    metadata: Mapping[str, bytes] = field(default_factory=dict)  # as `pictures.metadata` has them
 
     def image(self) -> Image.Image:
         """The finest picture for Pillow, metadata in its `info`; a palette picture of labels where there is none."""
@@ -61,11 +62,11 @@ def encode(
     image: np.ndarray | Image.Image | str | Path | BinaryIO,
     model: Model | None = None,
     *,
-    labels: np.ndarray | str | Path | None = None,
+    labels: np.ndarray | Image.Image | str | Path | None = None,
     quality: float | None = None,
     target_bits_per_pixel: float | None = None,
     target_psnr_db: float | None = None,
-    metadata: bool = False,
+    metadata: str = "usual",
     alpha: str = "refuse",
     deep: str = "refuse",
     label_layer: str | None = None,
@@ -77,7 +78,8 @@ def encode(
       image: uint8 array [H, W, 3] or [H, W], a picture of Pillow's, or a picture file.
       model: a model directory, which is kept loaded for later calls and remembered for `decode`, or a bundled model's
         name; or a Bundle or Codec; None for the bundled default.
-      labels: s, uint8 [H, W] class ids of the model's table, or a label map PNG; None lets SegNet make it.
+      labels: s, uint8 [H, W] class ids of the model's table, as an array, a grey or palette picture of Pillow's or a
+        label map PNG; None lets SegNet make it.
       quality: of the residual, 0 (coarsest) to 100 (finest); None for the model's own.
       target_bits_per_pixel: instead of a quality: size of the stream, met within 2 %.
       target_psnr_db: instead of a quality: RGB PSNR of the decoded picture, met within 0.1 dB.
@@ -91,6 +93,10 @@ def encode(
       ModelError: no model directory, or no SegNet where it is needed.
       CoderUnavailable, CoderFailed: a layer coder is missing or failed.
     """
+    if not isinstance(image, np.ndarray | Image.Image | str | Path) and not hasattr(image, "read"):
+        raise DataError(
+            f"a picture is an array, a picture of Pillow's or a file, not {image!r:.99}"
+        )
     if isinstance(image, np.ndarray):
         source = _source_of(image)
     else:
@@ -111,14 +117,24 @@ def encode(
     )
     if isinstance(labels, str | Path):
         labels = read_label_map(Path(labels), codec.bundle.classes)
+    elif isinstance(labels, Image.Image) and labels.mode in ("L", "P"):
+        labels = codec.bundle.classes.to_class_ids(np.asarray(labels), "labels")
+    elif labels is not None and not isinstance(labels, np.ndarray):
+        raise DataError(
+            f"a label map is an array [H, W], a grey picture or a file, not {labels!r:.99}"
+        )
     return codec.encode(source.pixels, labels, settings, source.grey, source.metadata)
 
 
-def decode(data: bytes | str | Path, model: Model | None = None, upto: str = "r") -> Picture:
+def decode(
+    data: bytes | bytearray | memoryview | str | Path | BinaryIO,
+    model: Model | None = None,
+    upto: str = "r",
+) -> Picture:
     """Decodes a stream, or as many whole layers as are there of one that was cut.
 
     Args:
-      data: the stream, or the path of its file.
+      data: the stream, its file, or the path of that.
       model: as `encode` has it; None for the model that the stream names, if this user has encoded with it or
         trained it. Not looked at for `upto="s"`.
       upto: the last layer to decode, "s", "c", "r1", …, or "r" for all.
@@ -130,6 +146,11 @@ def decode(data: bytes | str | Path, model: Model | None = None, upto: str = "r"
     """
     if isinstance(data, str | Path):
         data = Path(data).read_bytes()
+    elif hasattr(data, "read"):
+        data = data.read()
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise DataError(f"a stream is bytes, a file or its path, not {data!r:.99}")
+    data = bytes(data)
     if upto == "s":
         labels, classes = decode_labels(data)
         return Picture("s", True, classes, None, labels)

@@ -13,6 +13,10 @@ class DataError(DsslicError):
     """A data set, picture or label map cannot be used."""
 
 
+class OutputRefused(DataError):
+    """What stands where something is to be written is not to be replaced."""
+
+
 class ModelError(DsslicError):
     """A model directory or weight file is missing, damaged or does not fit."""
 

@@ -149,7 +149,7 @@ def test_metadata_come_back_when_they_were_asked_for(codec: Codec) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     Image.fromarray(PICTURE).save("picture.png", exif=exif, icc_profile=b"\0" * 16 + b"RGB test")
-    picture = dsslic_jax.decode(dsslic_jax.encode("picture.png", codec, metadata=True), codec)
+    picture = dsslic_jax.decode(dsslic_jax.encode("picture.png", codec, metadata="all"), codec)
     assert set(picture.metadata) == {"icc", "exif"}
     image = picture.image()
     assert image.getexif()[ExifTags.Base.Orientation] == 6

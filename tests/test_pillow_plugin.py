@@ -97,7 +97,7 @@ def test_metadata_pass_through_pillow(codec: Codec) -> None:
     profile = b"\0" * 16 + b"RGB test"
     Image.fromarray(PICTURE).save("a.png", exif=exif, icc_profile=profile)
     with Image.open("a.png") as image:
-        image.save("a.dsslic", model=codec, metadata=True)
+        image.save("a.dsslic", model=codec, metadata="all")
     with dsslic_jax.open("a.dsslic", codec) as image:
         assert image.getexif()[ExifTags.Base.Artist] == "somebody"
         image.save("b.png")

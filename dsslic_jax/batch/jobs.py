@@ -28,6 +28,7 @@ class Job:
 
     source: Path
     target: Path
+    name: Path = Path()  # of the source, from the folder that was named
 
 
 # Why a job failed, in a line or as what stops all; "" if it did not.
@@ -42,6 +43,7 @@ class Summary:
     kept: int  # were there already
     failed: tuple[tuple[Path, str], ...]  # source and why, by path
     bits_per_pixel: float | None = None  # mean of the streams written or kept; None for pictures
+    passed_over: tuple[Path, ...] = ()  # files of other suffixes
 
 
 def say(line: str) -> None:
@@ -51,26 +53,50 @@ def say(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def find_jobs(source: Path, target: Path, wanted: Collection[str], suffix: str) -> list[Job]:
-    """The files below `source` with a suffix of `wanted`, by path, and the files of `suffix` below `target` to be made.
+@dataclass(frozen=True)
+class Found:
+    """What is to be done, and files that are not."""
 
-    Raises DataError for no folder, no files, or two that would become one, OSError for a folder that cannot be read.
+    jobs: tuple[Job, ...]
+    clashing: tuple[
+        tuple[Path, str], ...
+    ]  # would be written to the file of another; with the reason
+    passed_over: tuple[Path, ...]  # of other suffixes
+
+
+def find_jobs(sources: Sequence[Path], target: Path, wanted: Collection[str], suffix: str) -> Found:
+    """Files, and the files below folders that have a suffix of `wanted`, by path, each to become one below `target`.
+
+    Raises DataError where a source is not there or nothing is to be done, OSError for a folder that cannot be read.
     """
-    if not source.is_dir():
-        raise DataError(f"{source} is not a folder")
     jobs: dict[Path, Job] = {}
-    for path in _files_below(source):
-        if path.suffix.lower() not in wanted:
-            continue
-        job = Job(path, (target / path.relative_to(source)).with_suffix(suffix))
-        if job.target in jobs:
-            other = jobs[job.target].source.name
-            raise DataError(f"{path} and {other} would both be written to {job.target}: rename one")
-        jobs[job.target] = job
+    clashing, passed_over = [], []
+    for path, name in _files_of(sources, target):
+        job = Job(path, target / name.with_suffix(suffix), name)
+        if path.suffix.lower() == suffix or path.suffix.lower() not in wanted:
+            passed_over += [path] if path.suffix.lower() != suffix else []
+        elif job.target in jobs:
+            other = jobs[job.target].source
+            clashing.append((path, f"would become {job.target}, as {other} does: rename one"))
+        else:
+            jobs[job.target] = job
     if not jobs:
         some = ", ".join(sorted(wanted)[:4]) + (", …" if len(wanted) > 4 else "")
-        raise DataError(f"{source}: no files with suffix {some} in it")
-    return list(jobs.values())
+        raise DataError(f"{sources[0]}: no files with suffix {some} in it")
+    return Found(tuple(jobs.values()), tuple(clashing), tuple(passed_over))
+
+
+def _files_of(sources: Sequence[Path], target: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file with its name below the folder that was named; a file that was named, by its own."""
+    for source in sources:
+        if source.is_dir():
+            for path in _files_below(source):
+                if target == source or target not in path.parents:
+                    yield path, path.relative_to(source)
+        elif source.exists():
+            yield source, Path(source.name)
+        else:
+            raise DataError(f"{source} is not there")
 
 
 def _files_below(source: Path) -> Iterator[Path]:
@@ -85,15 +111,6 @@ def _files_below(source: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if not name.startswith(".") and (path.is_file() or not path.exists()):
                 yield path
-
-
-def is_current(target: Path, made_of: Sequence[Path]) -> bool:
-    """Whether a file is there and not older than any that it is made of."""
-    try:
-        written = target.stat().st_mtime_ns
-        return all(path.stat().st_mtime_ns <= written for path in made_of)
-    except OSError:
-        return False
 
 
 def one_line(error: Exception, job: Job) -> str:

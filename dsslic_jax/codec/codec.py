@@ -98,6 +98,7 @@ class Codec:
           coders: of single layers in place of the set's, {"r": NAME} or "r=NAME"; None as for `codecs`.
         """
         self.bundle = bundle
+        self.precision = precision
         if enhancer is None and ENHANCENET.name in bundle.parts:
             enhancer = NetworkEnhancer(bundle, precision, device)
         self.enhancer = enhancer

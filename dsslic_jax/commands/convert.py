@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.commands.outputs import STATE_DICT, add_overwrite, check_model_directory, output
 from dsslic_jax.convert.networks import untold
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.parts import PartKind, part_kinds
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", type=model_directory, help="model directory, or training work directory"
     )
     away.add_argument("output", type=Path, help=".safetensors file to write")
+    add_overwrite(away)
     away.add_argument(
         "--layout",
         choices=("reference", "module"),
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back = ways.add_parser("from-torch", help="read a PyTorch state dict")
     back.add_argument("file", type=Path, help="file, or folder of one model's files")
     back.add_argument("output", type=Path, help="model directory to write")
+    add_overwrite(back)
     back.add_argument("--classes", help="class table that the labels follow: name or .json file")
     back.add_argument("--trained-on", help="pictures that the weights were trained on")
     back.add_argument("--terms", help="terms that the weights are under")
@@ -77,9 +80,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _to_torch(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle import directory as bundle
-    from dsslic_jax.convert.files import write_state_dict
+    from dsslic_jax.convert.files import state_dict_file
     from dsslic_jax.convert.transfer import Portable, to_state_dict
 
+    target = output(options.output, STATE_DICT, options)
     if (options.model / bundle.DESCRIPTION).exists():
         model = Portable(*bundle.load_with_training(options.model))
     else:
@@ -89,7 +93,7 @@ def _to_torch(options: argparse.Namespace) -> None:
     if not options.training_state:
         model = model.networks_alone()
     arrays = to_state_dict(model, options.layout)
-    write_state_dict(options.output, arrays, model.bundle)
+    target.write(state_dict_file(arrays, model.bundle))
     print(f"{len(arrays)} arrays, layout {options.layout}: {options.output}")
 
 
@@ -100,6 +104,7 @@ def _from_torch(options: argparse.Namespace) -> None:
     from dsslic_jax.convert.files import read_arrays, read_description
     from dsslic_jax.convert.transfer import from_state_dict
 
+    check_model_directory(options.output, options, options.file)
     described = read_description(options.file)
     if options.classes is not None:
         classes = class_table(options.classes)

@@ -1,4 +1,4 @@
-"""compress a picture, or every picture of a folder"""
+"""compress a picture, or all pictures of folders"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dsslic_jax.bundle import known as known_models
 from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.info import print_info
+from dsslic_jax.commands.inputs import STANDARD, into_folder, one_input, opened_input, tell_summary
 from dsslic_jax.commands.options import (
     Phases,
     add_coder_options,
@@ -17,7 +18,9 @@ from dsslic_jax.commands.options import (
     chosen_coders,
     open_codecs,
 )
-from dsslic_jax.errors import DataError
+from dsslic_jax.commands.outputs import add_overwrite, output
+from dsslic_jax.errors import ConfigError
+from dsslic_jax.system.printable import printable
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("input", type=Path, help="picture, or folder of pictures")
-    parser.add_argument("output", type=Path, help=".dsslic file, or folder for them")
+    parser.add_argument(
+        "input", type=Path, nargs="+", help="picture, - for standard input, or folders and pictures"
+    )
+    parser.add_argument(
+        "output", type=Path, help=".dsslic file, - for standard output, or folder for them"
+    )
     parser.add_argument(
         "--model",
         type=model_directory,
@@ -50,11 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="pictures of more than 8 bits: rounded to 8 (default: refuse)",
     )
-    parser.add_argument("--metadata", action="store_true", help="carry ICC profile and EXIF")
-    parser.add_argument("--workers", type=int, default=0, help="pictures at a time, for folders")
     parser.add_argument(
-        "--overwrite", action="store_true", help="for folders: encode again what is there"
+        "--metadata",
+        choices=("usual", "none", "colour", "all"),
+        nargs="?",
+        const="all",
+        default="usual",
+        help="carried: what colours mean, and EXIF without place (usual, the default) or with it (all), or neither",
     )
+    parser.add_argument("--workers", type=int, default=0, help="pictures at a time, for folders")
+    add_overwrite(parser)
     add_coder_options(parser)
     add_network_options(parser)
 
@@ -86,30 +98,38 @@ def _add_coding_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    if options.input.is_dir():
+    if options.labels is not None and options.label_layer in ("none", "decoder"):
+        raise ConfigError(f"--labels contradicts {_LABELS[options.label_layer][0]}: leave one out")
+    source = one_input(options, STREAM_SUFFIX)
+    if source is None:
         _encode_folder(options)
         return
+    from dsslic_jax.batch.folders import STREAM
     from dsslic_jax.pictures.files import read_source
     from dsslic_jax.pictures.reading import read_label_map
-    from dsslic_jax.system.files import write_atomically
 
+    target = output(into_folder(options.output, source, STREAM_SUFFIX), STREAM, options, source)
     progress = Phases(options.verbose)
     progress("picture", 0, 1)
     labelled = options.labels is not None
-    source = read_source(options.input, labelled=labelled, **_source_options(options))
+    name = None if source != STANDARD else "standard input"
+    picture = read_source(
+        opened_input(source), labelled=labelled, name=name, **_source_options(options)
+    )
     progress("model", 0, 1)
     (codec,) = open_codecs(options.model, options, progress)
     labels = read_label_map(options.labels, codec.bundle.classes) if labelled else None
     settings = _settings(options, codec)
-    data = codec.encode(source.pixels, labels, settings, source.grey, source.metadata)
+    data = codec.encode(picture.pixels, labels, settings, picture.grey, picture.metadata)
     progress("file", 0, 1)
-    write_atomically(options.output, data)
-    print_info(data, as_json=False)
+    target.write(data)
+    for note in picture.notes:
+        print(printable(f"note: {note}"), file=sys.stderr)
+    print_info(data, as_json=False, file=sys.stderr if target.is_standard else sys.stdout)
 
 
 def _encode_folder(options: argparse.Namespace) -> None:
     from dsslic_jax.batch.folders import encode_folder
-    from dsslic_jax.system.printable import printable
 
     codecs = open_codecs(options.model, options, every_device=True)
     summary = encode_folder(
@@ -122,11 +142,7 @@ def _encode_folder(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
         **_source_options(options),
     )
-    print(f"{summary.written} encoded, {summary.kept} kept, {len(summary.failed)} failed")
-    for path, message in summary.failed:
-        print(printable(f"{path}: {message}"), file=sys.stderr)
-    if summary.failed:
-        raise DataError(f"{len(summary.failed)} pictures were not encoded, see above")
+    tell_summary(summary, "encoded")
 
 
 def _settings(options: argparse.Namespace, codec: Codec) -> CodingSettings:
@@ -168,6 +184,7 @@ def _share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 1% or 0.01") from error
 
 
+STREAM_SUFFIX = ".dsslic"
 # What the options of coding settings have that their declaration (codec/settings.py) does not tell.
 _NO_OPTIONS = ("codecs", "coders", "labels")  # they have options of another form
 _RATE = ("quality", "target_bits_per_pixel", "target_psnr_db")  # one of them

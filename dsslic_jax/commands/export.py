@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.commands.outputs import PROGRAM, add_overwrite, output
 from dsslic_jax.errors import ConfigError, ModelError
 from dsslic_jax.models.parts import part_kinds
 from dsslic_jax.system.extras import how_to_install
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=model_directory, help="model directory")
     parser.add_argument("output", type=Path, help="folder for <network>.stablehlo, .onnx or .pt")
     parser.add_argument("--format", choices=[*SUFFIXES], required=True)
+    add_overwrite(parser)
     parser.add_argument(
         "--network",
         type=_networks,
@@ -50,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
     model = verify(options.model)  # what has other arrays than it should could only fail later
     networks = _chosen(model, options)
     export = _exporter(model, networks, options)
+    for network in networks:
+        output(options.output / f"{network}{SUFFIXES[options.format]}", PROGRAM, options)
     for network in networks:
         path = options.output / f"{network}{SUFFIXES[options.format]}"
         export(network, path)

@@ -3,21 +3,25 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TextIO
+
+from dsslic_jax.commands.inputs import read_input
+from dsslic_jax.system.printable import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("input", type=Path)
+    parser.add_argument("input", type=Path, help="stream, - for standard input")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    print_info(options.input.read_bytes(), options.json)
+    print_info(read_input(options.input), options.json)
 
 
-def print_info(data: bytes, as_json: bool) -> None:
-    """Prints what a stream says of itself, and which of its layers `data` holds whole."""
+def print_info(data: bytes, as_json: bool, file: TextIO | None = None) -> None:
+    """Prints, on standard output unless told, what a stream says of itself and which layers `data` holds whole."""
     from dsslic_jax.codec.layers.labels import read_counts
     from dsslic_jax.codec.stream import container
 
@@ -51,16 +55,19 @@ def print_info(data: bytes, as_json: bool) -> None:
         ],
     }
     if as_json:
-        print(json.dumps(described, indent=1))
+        print(json.dumps(described, indent=1), file=file)
         return
-    print(
+    lines = [
         f"{header.width}x{header.height}, classes {header.classes.name}, alpha {header.alpha}, "
         f"model {described['model']}: {len(data)} bytes, {described['bits_per_pixel']:.4f} bits per pixel"
-    )
+    ]
     if areas:
         largest = list(described["areas"].items())[:6]  # type: ignore[attr-defined]
-        print("  " + ", ".join(f"{name} {share:.1%}" for name, share in largest))
-    print(f"  header {header.size} bytes")
+        lines.append("  " + ", ".join(f"{name} {share:.1%}" for name, share in largest))
+    carried = ", ".join(f"{name} {len(value)}" for name, value in header.metadata.items())
+    lines.append(f"  header {header.size} bytes" + (f", of them {carried}" if carried else ""))
     for layer in header.layers:
         note = "" if layer.name in whole else " (cut off)"
-        print(f"  layer {layer.name}: {layer.coder}, {layer.length} bytes{note}")
+        lines.append(f"  layer {layer.name}: {layer.coder}, {layer.length} bytes{note}")
+    for line in lines:
+        print(printable(line), file=file)

@@ -4,24 +4,26 @@ import argparse
 from pathlib import Path
 
 from dsslic_jax.commands.options import add_decoding_options, open_codec_of
+from dsslic_jax.commands.outputs import PAGE, add_overwrite, output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("input", type=Path)
     parser.add_argument("--html", type=Path, required=True, metavar="OUT", help="the page")
+    add_overwrite(parser)
     add_decoding_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
     from dsslic_jax.codec.stream import container
-    from dsslic_jax.system.files import write_atomically
 
+    target = output(options.html, PAGE, options, options.input)
     data = options.input.read_bytes()
     codec = open_codec_of(container.read_header(data), options)
     from dsslic_jax.report.inspect_page import inspect_page
 
     written = inspect_page(options.input.name, data, codec).encode()
-    write_atomically(options.html, written)
+    target.write(written)
     print(f"{options.html}: {len(written) / 1e6:.1f} MB")

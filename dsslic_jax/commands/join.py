@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.commands.outputs import add_overwrite, check_model_directory
 from dsslic_jax.models.parts import base_kind, part_kinds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, help="model directory to write")
+    add_overwrite(parser)
     parser.add_argument(
         "--model", type=model_directory, required=True, help=f"directory with {base_kind().title}"
     )
@@ -28,6 +30,7 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.bundle.joining import halved, join
 
+    check_model_directory(options.output, options, options.model)
     chosen = {name: getattr(options, name, None) for name in part_kinds()}
     givers = {name: bundle.load(given) for name, given in chosen.items() if given is not None}
     joined = join(bundle.load(options.model), givers)

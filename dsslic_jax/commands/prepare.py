@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsslic_jax.commands.outputs import RECORDS, add_overwrite, output
 from dsslic_jax.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="model directory whose SegNet makes label maps where there are none",
     )
+    add_overwrite(parser)
     parser.add_argument("--layout", default="auto", help="of the folders (default: the one there)")
     parser.add_argument(
         "--splits", metavar="NAME,…", help="(default: train,val; with --hold-back: train)"
@@ -59,7 +61,10 @@ def run(options: argparse.Namespace) -> None:
 
     from dsslic_jax.data.records import SUFFIX, write_records
 
-    for split, pictures in _by_packed_split(options, _folders(options)).items():
+    splits = _by_packed_split(options, _folders(options))
+    for split in splits:
+        output(options.target / f"{split}{SUFFIX}", RECORDS, options)
+    for split, pictures in splits.items():
         path = options.target / f"{split}{SUFFIX}"
         bar = tqdm(pictures, desc=split, unit="picture", disable=None)
         write_records(path, (folder.record(*files) for folder, *files in bar))

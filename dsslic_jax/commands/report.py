@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.options import add_coder_options, named_programs, open_codecs
+from dsslic_jax.commands.outputs import PAGE, add_overwrite, output
 from dsslic_jax.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=model_directory,
         help="model directory (default: the known ones that streams name)",
     )
+    add_overwrite(parser)
     add_coder_options(parser)
 
 
@@ -46,9 +48,9 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.report.pictures.decoding import Decoder
     from dsslic_jax.report.report_page import report_page
     from dsslic_jax.report.run_data import read_run
-    from dsslic_jax.system.files import write_atomically
 
     out = options.out or options.run_folder / "report.html"
+    target = output(out, PAGE, options)
     given = None if options.model is None else open_codecs(options.model, options)[0]
 
     def open_codec(fingerprint: bytes) -> Codec:
@@ -66,5 +68,5 @@ def run(options: argparse.Namespace) -> None:
         max_bytes=int(options.max_mb * 1e6),
         assets=out.with_name(f"{out.stem}_files") if options.assets else None,
     ).encode()
-    write_atomically(out, written)
+    target.write(written)
     print(f"{out}: {len(written) / 1e6:.1f} MB")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from dsslic_jax.bundle.known import model_directory
+from dsslic_jax.commands.outputs import TABLE, add_overwrite, output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="folder of their label maps")
     parser.add_argument("--limit", type=int, help="only this many pictures")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the confusion table there")
+    add_overwrite(parser)
     parser.add_argument(
         "--record",
         metavar="PICTURES",
@@ -35,8 +37,8 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.evaluate.recording import record_segmentation
     from dsslic_jax.evaluate.segmentation import agreement, confusion_csv, format_agreement
     from dsslic_jax.pictures.reading import read_picture
-    from dsslic_jax.system.files import write_atomically
 
+    table = output(options.csv, TABLE, options) if options.csv is not None else None
     paths = find_pictures(options.images, options.limit, allow_lossy=True)
     files = [*zip(paths, find_label_maps(paths, options.labels), strict=True)]
     loaded = bundle.load(options.model)
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     bar = tqdm(pairs, total=len(files), desc="score", unit="picture", disable=None)
     found = agreement(bar, segmenter, loaded.classes)
     print(format_agreement(found))
-    if options.csv is not None:
-        write_atomically(options.csv, confusion_csv(found))
+    if table is not None:
+        table.write(confusion_csv(found))
     if options.record is not None:
         record_segmentation(options.model, found, options.record)

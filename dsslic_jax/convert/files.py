@@ -11,7 +11,6 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.errors import ModelError
 from dsslic_jax.system.extras import how_to_install
-from dsslic_jax.system.files import write_atomically
 
 METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
 # In a folder, the files of one model and the prefix that their keys get.
@@ -44,7 +43,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_description(path: Path) -> Bundle | None:
-    """The model without its weights, as a file that `write_state_dict` wrote describes it; None for other files.
+    """The model without its weights, as a file that `state_dict_file` made describes it; None for other files.
 
     Raises ModelError where the description is damaged.
     """
@@ -64,12 +63,12 @@ def read_description(path: Path) -> Bundle | None:
         raise ModelError(f"{path}: its metadata describe no model ({error!r})") from error
 
 
-def write_state_dict(path: Path, arrays: Arrays, model: Bundle) -> None:
-    """Writes a state dict as safetensors; all of the model but its weights goes into the metadata."""
+def state_dict_file(arrays: Arrays, model: Bundle) -> bytes:
+    """A state dict as safetensors; all of the model but its weights goes into the metadata."""
     from safetensors.numpy import save
 
     description = json.dumps(bundle.describe(model))
-    write_atomically(path, save(dict(arrays), metadata={METADATA: description}))
+    return save(dict(arrays), metadata={METADATA: description})
 
 
 def _read_folder(folder: Path) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.data.elements import Element, paired
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.pictures.reading import read_label_map, read_picture
+from dsslic_jax.system.files import require_text
 
 # Layout name -> where pictures and label maps of a split lie below the root.
 LAYOUTS: dict[str, tuple[str, str]] = {
@@ -116,6 +117,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in suffixes:
             continue
+        require_text(path)
         if path.stem in files:
             raise DataError(f"{path}: {files[path.stem].name} has the same stem; remove one")
         files[path.stem] = path

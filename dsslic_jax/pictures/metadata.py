@@ -1,4 +1,4 @@
-"""What a picture file tells beside its pixels: ICC profile, EXIF and which way up it is."""
+"""What a picture file tells beside its pixels: what colours mean, EXIF, and which way up it is."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,19 +8,24 @@ from PIL import ExifTags, Image
 
 from dsslic_jax.errors import DataError
 
+# What is carried. "usual": what colours mean, and EXIF without place, thumbnail and maker's notes. "all": EXIF
+# with them, of the picture as stored. What describes pixels is never carried: decoded ones are others.
+MODES = ("usual", "none", "colour", "all")
+# In Pillow's `info` of a PNG: `png_chunks.colour_chunks`, and the chunks that were left out to read the picture.
+COLOURS, LEFT_OUT = "dsslic_colours", "dsslic_left_out"
 EXIF_PREFIX = b"Exif\0\0"  # before EXIF in JPEG files and in Pillow's `info`; left out in streams
 _ICC_COLOUR_SPACE = slice(16, 20)
-_IFDS = (ExifTags.Base.ExifOffset, ExifTags.Base.GPSInfo)
-# What EXIF takes over from a TIFF, whose other tags tell how its pixels are stored.
-_TIFF_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-    *_IFDS,
+_TAGS = ExifTags.Base
+# Of the main directory: all that does not tell how pixels are stored.
+_KEPT = (
+    *(_TAGS.DocumentName, _TAGS.ImageDescription, _TAGS.Make, _TAGS.Model, _TAGS.XResolution),
+    *(_TAGS.YResolution, _TAGS.ResolutionUnit, _TAGS.Software, _TAGS.DateTime, _TAGS.Artist),
+    *(_TAGS.HostComputer, _TAGS.Copyright, _TAGS.Rating, _TAGS.RatingPercent, _TAGS.XPTitle),
+    *(_TAGS.XPComment, _TAGS.XPAuthor, _TAGS.XPKeywords, _TAGS.XPSubject),
+)
+_OF_PIXELS = (  # in the directory of exposure
+    *(_TAGS.ComponentsConfiguration, _TAGS.CompressedBitsPerPixel, _TAGS.ExifImageWidth),
+    *(_TAGS.ExifImageHeight, _TAGS.ExifInteroperabilityOffset),
 )
 
 
@@ -28,7 +33,7 @@ def orientation_of(image: Image.Image) -> int:
     """EXIF's orientation, 1 to 8, as far as what was read of the file tells it; 1, as stored, where it tells none."""
     try:
         # Not image.getexif(), which decodes a PNG in search of it.
-        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        orientation = Image.Image.getexif(image).get(_TAGS.Orientation, 1)
     except Exception:  # of any type on damaged EXIF, and viewers show the picture as stored
         return 1
     return orientation if orientation in range(1, 9) else 1
@@ -45,28 +50,38 @@ def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def metadata_of(image: Image.Image, grey: bool, name: str) -> dict[str, bytes]:
-    """What a stream carries of a picture: "icc" and "exif" (without EXIF_PREFIX), where the picture has them.
+def metadata_of(
+    image: Image.Image, grey: bool, mode: str, name: str
+) -> tuple[dict[str, bytes], list[str]]:
+    """What a stream carries of a picture, one of MODES, and what is to be told of what it cannot carry.
 
-    Raises DataError for an ICC profile that does not describe the pixels to be coded, such as one for CMYK.
+    "icc", or "cicp", "gama" and "chrm" (the data of PNG's chunks), and "exif" (without EXIF_PREFIX), where the picture
+    has them. Raises DataError where all was asked for and the ICC profile does not describe the pixels to be coded.
     """
-    found = {}
-    if profile := image.info.get("icc_profile"):
-        space = profile[_ICC_COLOUR_SPACE]
-        if space not in (b"RGB ", b"GRAY") or (space == b"GRAY" and not grey):
-            raise DataError(
-                f"{name}: its ICC profile is for {space.decode('ascii', 'replace').strip() or 'nothing'}, but RGB is "
-                "coded: convert the picture to RGB first, or leave its metadata out"
-            )
+    found: dict[str, bytes] = {}
+    notes: list[str] = []
+    if mode == "none":
+        return found, notes
+    profile = image.info.get("icc_profile") or b""
+    space = profile[_ICC_COLOUR_SPACE]
+    if space == b"RGB " or (space == b"GRAY" and grey):
         found["icc"] = bytes(profile)
-    if exif := _exif_of(image):
+    elif profile or "iCCP" in image.info.get(LEFT_OUT, ()):
+        of = space.decode("ascii", "replace").strip() or "nothing"
+        told = f"its ICC profile is for {of}" if profile else "its ICC profile cannot be read"
+        if mode == "all":
+            raise DataError(f"{name}: {told}, but RGB is coded: convert the picture to sRGB first")
+        notes.append(f"{name}: {told} and left out: colours are taken for sRGB")
+    else:
+        found |= image.info.get(COLOURS, {})
+    if mode != "colour" and (exif := _exif_of(image, place=mode == "all")):
         found["exif"] = exif
-    return found
+    return found, notes
 
 
 def save_options(metadata: Mapping[str, bytes]) -> dict[str, Any]:
     """Metadata of a stream as Pillow's `save` and `info` call them."""
-    options = {}
+    options: dict[str, Any] = {}
     if "icc" in metadata:
         options["icc_profile"] = metadata["icc"]
     if "exif" in metadata:
@@ -74,23 +89,17 @@ def save_options(metadata: Mapping[str, bytes]) -> dict[str, Any]:
     return options
 
 
-def _exif_of(image: Image.Image) -> bytes:
-    """EXIF as the file has it, or made from what the file keeps elsewhere: a TIFF's tags, XMP's orientation."""
-    stored = image.info.get("exif", b"")
-    if stored and orientation_in(stored) == orientation_of(image):
-        return stored.removeprefix(EXIF_PREFIX)
-    exif = image.getexif()
-    if image.format == "TIFF":
-        exif = _descriptive_part(exif)
-    return exif.tobytes().removeprefix(EXIF_PREFIX) if len(exif) else b""
+def describing(exif: bytes, place: bool = True, orientation: bool = True) -> bytes:
+    """EXIF without prefix -> what of it does not describe stored pixels; b"" if that is nothing.
 
-
-def _descriptive_part(tags: Image.Exif) -> Image.Exif:
-    kept = Image.Exif()
-    for tag in _TIFF_TAGS:
-        if tag in tags:
-            kept[tag] = tags.get_ifd(tag) if tag in _IFDS else tags[tag]
-    return kept
+    Raises DataError where it is damaged.
+    """
+    tags = Image.Exif()
+    try:
+        tags.load(EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX))
+        return _describing(tags, place, orientation)
+    except Exception as error:  # Pillow has no common type for damaged EXIF
+        raise DataError(f"EXIF is damaged ({error})") from error
 
 
 def orientation_in(exif: bytes) -> int:
@@ -98,3 +107,27 @@ def orientation_in(exif: bytes) -> int:
     holder = Image.new("1", (1, 1))
     holder.info["exif"] = EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX)
     return orientation_of(holder)
+
+
+def _exif_of(image: Image.Image, place: bool) -> bytes:
+    """EXIF of the file, or made from what it keeps elsewhere: a TIFF's tags, XMP's orientation; b"" where damaged."""
+    try:
+        # Pillow turns TIFFs as it decodes them.
+        return _describing(image.getexif(), place, place and image.format != "TIFF")
+    except Exception:  # as for the orientation
+        return b""
+
+
+def _describing(tags: Image.Exif, place: bool, orientation: bool) -> bytes:
+    kept = Image.Exif()
+    for tag in (*_KEPT, *((_TAGS.Orientation,) if orientation else ())):
+        if tag in tags:
+            kept[tag] = tags[tag]
+    exposure = {**tags.get_ifd(_TAGS.ExifOffset)}
+    for tag in (*_OF_PIXELS, *(() if place else (_TAGS.MakerNote,))):
+        exposure.pop(tag, None)
+    if exposure:
+        kept[_TAGS.ExifOffset] = exposure
+    if place and (gps := tags.get_ifd(_TAGS.GPSInfo)):
+        kept[_TAGS.GPSInfo] = gps
+    return kept.tobytes().removeprefix(EXIF_PREFIX) if len(kept) else b""

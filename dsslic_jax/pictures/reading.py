@@ -4,7 +4,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +14,8 @@ from PIL import Image
 from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.errors import DataError, DsslicError
 from dsslic_jax.pictures.deep_samples import is_deep, png_samples
+from dsslic_jax.pictures.metadata import COLOURS, LEFT_OUT, orientation_of, turn
+from dsslic_jax.pictures.png_chunks import colour_chunks, without_unreadable
 from dsslic_jax.system.files import MAX_PIXELS
 
 _FORMATS = ("JPEG", "PNG")
@@ -24,26 +26,54 @@ class UnreadablePicture(DataError):
     """A file cannot be decoded as a picture: the one error `on_bad_file="skip"` passes over."""
 
 
-def read_picture(file: Path | io.BytesIO, name: str | None = None) -> np.ndarray:
-    """Decodes a JPEG or PNG picture.
+def read_picture(
+    file: Path | io.BytesIO, name: str | None = None, *, upright: bool = False
+) -> np.ndarray:
+    """Decodes a JPEG or PNG picture for training or evaluation.
 
-    Grey, palette and CMYK pictures are converted to RGB and an alpha channel is dropped. An EXIF
-    rotation is ignored, because label maps are drawn on the stored raster. Error messages call it
-    `name`, by default its path.
+    Grey, palette and CMYK pictures are converted to RGB. Error messages call it `name`, by default its path.
+
+    Args:
+      upright: turn it as EXIF wants it seen. Not of pictures with label maps, which are drawn on the stored raster.
 
     Returns:
       uint8 [H, W, 3].
 
     Raises:
       UnreadablePicture: missing, not a JPEG or PNG, or damaged.
-      DataError: more than MAX_PIXELS pixels, or more than 8 bits per sample.
+      DataError: more than MAX_PIXELS pixels, more than 8 bits per sample, or transparent.
     """
     name = name or str(file)
     with opened(file, name, _FORMATS) as image:
         if is_deep(image):  # Pillow would clip or halve its samples without a word
             raise DataError(f"{name}: has more than 8 bits per sample; convert it to 8 bits first")
         load(image)
-        return np.asarray(image.convert("RGB"))
+        flat = without_alpha(image)
+        if flat is None:
+            raise DataError(f"{name}: is transparent; lay it on a colour first")
+        pixels = np.asarray(flat.convert("RGB"))
+        return turn(pixels, orientation_of(image)) if upright else pixels
+
+
+def without_alpha(image: Image.Image, alpha: str = "refuse") -> Image.Image | None:
+    """A decoded picture without transparency, which is opaque everywhere or becomes so; None where refused.
+
+    `alpha` is "refuse", "drop" or a colour to lay it on. Mode L or RGB, or the picture's own where it has none.
+    """
+    if not image.has_transparency_data:
+        return image
+    grey = image.mode in ("1", "L", "LA", "La")
+    image = image.convert("LA" if grey else "RGBA")
+    mask = image.getchannel("A")
+    opaque = mask.getextrema() == (255, 255)
+    if not opaque and alpha == "refuse":
+        return None
+    flat = image.convert("L" if grey else "RGB")
+    if opaque or alpha == "drop":
+        return flat
+    ground = Image.new(flat.mode, flat.size, alpha)
+    ground.paste(flat, mask=mask)
+    return ground
 
 
 def read_label_map(
@@ -87,11 +117,15 @@ def opened(
             _refuse_too_many_pixels(file, name)
             yield file
             return
-        with _large_pictures_allowed():
-            image = Image.open(file, formats=formats)
-        with image:
-            _refuse_too_many_pixels(image, name)
-            yield image
+        with ExitStack() as files:
+            handle = files.enter_context(file.open("rb")) if isinstance(file, Path) else file
+            colours, (readable, left_out) = colour_chunks(handle), without_unreadable(handle)
+            with _large_pictures_allowed():
+                image = Image.open(readable, formats=formats)
+            with image:
+                image.info |= {COLOURS: colours, LEFT_OUT: left_out}
+                _refuse_too_many_pixels(image, name)
+                yield image
     except (DsslicError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsslic_jax.batch.jobs import Job, Summary, is_current, run, say
+from dsslic_jax.batch.jobs import Job, Summary, run, say
+from dsslic_jax.batch.made import Made
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DsslicError, ModelError
 from dsslic_jax.system.printable import printable
 
@@ -57,7 +58,9 @@ def write_coded_pairs(
     pictures = [*picture_files(source).values()]
     label_maps = {} if labels is None else dict(pair_files(source, labels))
     _claim(target, codecs[0].bundle)
-    coder = _PairCoder(target, by_strength, label_maps)
+    coder = _PairCoder(
+        target, by_strength, label_maps, Made(target, codecs[0].bundle.fingerprint.hex())
+    )
     return run(
         [Job(path, target / "images" / f"{path.stem}.png") for path in pictures],
         coder.code,
@@ -87,15 +90,17 @@ class _PairCoder:
     target: Path
     qualities: Mapping[int, float]  # by strength
     label_maps: Mapping[Path, Path]  # by picture
+    made: Made
 
     def is_there(self, job: Job) -> bool:
-        return not self._missing(job) and is_current(job.target, [job.source])
+        return not self._missing(job) and self.made.is_current(job.target, [job.source])
 
     def code(self, job: Job, codec: Codec) -> None:
         from dsslic_jax.pictures.reading import read_label_map, read_picture
         from dsslic_jax.system.files import write_png
 
-        picture, labels = read_picture(job.source), None
+        picture = read_picture(job.source, upright=not self.label_maps)
+        labels = None
         if job.source in self.label_maps:
             labels = read_label_map(self.label_maps[job.source], codec.bundle.classes)
         elif codec.settings.labels != "none":
@@ -107,12 +112,19 @@ class _PairCoder:
             if decoded.labels is not None:
                 write_png(self.target / "labels" / job.target.name, decoded.labels)
             write_png(self._decoded(job, strength), decoded.finest)
+            self.made.add(self._decoded(job, strength), self._made_of(job))
         write_png(job.target, picture)
+        self.made.add(job.target, [job.source])
 
     def _missing(self, job: Job) -> list[int]:
         """The strengths still to be made."""
-        made_of = [job.source, *([self.label_maps[job.source]] if self.label_maps else [])]
-        return [s for s in self.qualities if not is_current(self._decoded(job, s), made_of)]
+        made_of = self._made_of(job)
+        return [
+            s for s in self.qualities if not self.made.is_current(self._decoded(job, s), made_of)
+        ]
+
+    def _made_of(self, job: Job) -> list[Path]:
+        return [job.source, *([self.label_maps[job.source]] if self.label_maps else [])]
 
     def _decoded(self, job: Job, strength: int) -> Path:
         return self.target / "decoded" / str(strength) / job.target.name

@@ -221,9 +221,10 @@ def _originals(run: RunData, images: Path | None) -> Callable[[str], np.ndarray 
     def original(name: str) -> np.ndarray | None:
         if name not in paths:
             return None
-        picture = read_picture(paths[name])
-        if array_sha256(picture) != digests[name]:
-            raise DataError(f"{paths[name]}: not the picture that was measured")
-        return picture
+        for upright in (True, False):  # with label maps they were measured as stored
+            picture = read_picture(paths[name], upright=upright)
+            if array_sha256(picture) == digests[name]:
+                return picture
+        raise DataError(f"{paths[name]}: not the picture that was measured")
 
     return original

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsslic_jax.batch import folders as batch
-from dsslic_jax.batch import jobs
+from dsslic_jax.batch import jobs, made
 from dsslic_jax.batch.folders import encode_folder
 from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DataError, ModelError
+from dsslic_jax.system import outputs
 from tests.codec.pictures import smooth_picture
 from tests.model_fixture import coarse_part, make_bundle
 
@@ -56,7 +56,7 @@ def write_some() -> dict[str, np.ndarray]:
 
 def streams(folder: Path = TARGET) -> dict[str, bytes]:
     """Every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -126,35 +126,74 @@ def test_a_second_run_keeps_what_is_current_and_redoes_the_rest(
     (TARGET / "a.dsslic").write_bytes(before["a.dsslic"][:-1])  # cut
     (TARGET / "b.dsslic").write_bytes(Codec(make_bundle(1)).encode(pictures["b.tif"]))
     (TARGET / "inner" / "a.dsslic").write_bytes(codec.encode(picture(0, height=40)))
-    (TARGET / "inner" / "deep" / "c.dsslic").write_bytes(b"no stream")
     again = encode_folder(SOURCE, TARGET, [codec])
-    assert (again.written, again.kept) == (4, 0)
+    assert (again.written, again.kept) == (3, 1)
     assert streams() == before
 
 
-def test_a_stream_older_than_its_picture_or_label_map_is_redone(codec: Codec) -> None:
+def test_what_is_no_stream_is_not_replaced_unless_told(codec: Codec) -> None:
+    write("a.png", picture(0))
+    target = write("a.dsslic.png", picture(1), TARGET).rename(TARGET / "a.dsslic")
+    theirs = target.read_bytes()
+    summary = encode_folder(SOURCE, TARGET, [codec])
+    assert summary.failed[0][1].startswith("streams/a.dsslic is there and not a stream")
+    assert target.read_bytes() == theirs
+    assert encode_folder(SOURCE, TARGET, [codec], overwrite=True).written == 1
+    assert target.read_bytes() == codec.encode(picture(0))
+
+
+def test_a_stream_is_redone_where_its_picture_or_label_map_holds_something_else(
+    codec: Codec,
+) -> None:
     write("a.png", picture(0))
     write("b.png", picture(1))
     for name in ("a.png", "b.png"):
         write(name, np.full((32, 32), 3, np.uint8), Path("labels"))
     assert encode_folder(SOURCE, TARGET, [codec], labels=Path("labels")).written == 2
-    later = time.time() + 10
-    for changed in (SOURCE / "a.png", Path("labels", "b.png")):
-        os.utime(changed, (later, later))
+    for changed, folder in (("a.png", SOURCE), ("b.png", Path("labels"))):
+        path = folder / changed
+        before = path.stat()
+        os.utime(path, (before.st_atime + 10, before.st_mtime + 10))
         again = encode_folder(SOURCE, TARGET, [codec], labels=Path("labels"))
-        assert (again.written, again.kept) == (1, 1)
-        os.utime(changed, (0, 0))
-    again = encode_folder(SOURCE, TARGET, [codec], labels=Path("labels"))
-    assert (again.written, again.kept) == (0, 2)
+        assert (again.written, again.kept) == (0, 2)  # it is the same as before
+        # As large as before, and older.
+        data = path.read_bytes()
+        write(changed, (np.asarray(Image.open(path)) + 1) % 5, folder)
+        path.write_bytes(path.read_bytes().ljust(len(data), b"\0"))
+        assert path.stat().st_size == len(data)
+        os.utime(path, (0, 0))
+        again = encode_folder(SOURCE, TARGET, [codec], labels=Path("labels"))
+        assert again.kept == 1
 
 
-def test_overwriting_takes_new_settings(codec: Codec) -> None:
+def test_other_settings_code_anew(codec: Codec) -> None:
     write("a.png", picture(0))
     encode_folder(SOURCE, TARGET, [codec])
     settings = coding_settings(codec.bundle.coding, quality=80)
+    assert encode_folder(SOURCE, TARGET, [codec], settings).written == 1
+    assert streams() == {"a.dsslic": codec.encode(picture(0), None, settings)}
     assert encode_folder(SOURCE, TARGET, [codec], settings).kept == 1
     assert encode_folder(SOURCE, TARGET, [codec], settings, overwrite=True).written == 1
-    assert streams() == {"a.dsslic": codec.encode(picture(0), None, settings)}
+
+
+def test_several_folders_and_files_go_into_one_folder(codec: Codec) -> None:
+    write("a.png", picture(0))
+    single = write("b.png", picture(1), Path("elsewhere"))
+    (SOURCE / "c.heicx").write_bytes(b"")
+    summary = encode_folder([SOURCE, single], TARGET, [codec])
+    assert set(streams()) == {"a.dsslic", "b.dsslic"}
+    assert summary.passed_over == (SOURCE / "c.heicx",)
+
+
+def test_a_memory_that_is_damaged_codes_anew(codec: Codec) -> None:
+    write("a.png", picture(0))
+    encode_folder(SOURCE, TARGET, [codec])
+    memory = TARGET / made.FILE
+    whole = memory.read_bytes()
+    for damaged in (b"", whole[:-9], b"[" * 100_000, b'{"file": "a.dsslic"}\n', b"\xff\n", b"1\n"):
+        memory.write_bytes(damaged)
+        assert encode_folder(SOURCE, TARGET, [codec]).written == 1
+        assert encode_folder(SOURCE, TARGET, [codec]).kept == 1
 
 
 def test_streams_with_labels_at_the_decoder_are_kept_too(codec: Codec) -> None:
@@ -171,7 +210,7 @@ def test_pictures_of_like_size_follow_each_other_and_go_round_among_codecs(codec
     done: list[tuple[int, tuple[int, ...]]] = []
 
     class Recorder:
-        bundle, settings = codec.bundle, codec.settings
+        bundle, settings, precision = codec.bundle, codec.settings, None
 
         def __init__(self, number: int) -> None:
             self.number = number
@@ -193,7 +232,7 @@ def test_no_more_pictures_than_workers_are_held(codec: Codec) -> None:
     held, most, lock = 0, 0, threading.Lock()
 
     class Slow:
-        bundle, settings = codec.bundle, codec.settings
+        bundle, settings, precision = codec.bundle, codec.settings, None
 
         def encode(self, *_: object) -> bytes:
             nonlocal held, most
@@ -212,9 +251,8 @@ def test_no_more_pictures_than_workers_are_held(codec: Codec) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: None, "pictures is not a folder"),
+        (lambda: None, "pictures is not there"),
         (SOURCE.mkdir, "pictures: no files with suffix"),
-        (lambda: (write("a.png", picture(0)), write("a.bmp", picture(0))), "both be written to"),
     ],
 )
 def test_folders_that_cannot_be_encoded_are_refused_before_any_work(
@@ -224,6 +262,17 @@ def test_folders_that_cannot_be_encoded_are_refused_before_any_work(
     with pytest.raises(DataError, match=message):
         encode_folder(SOURCE, TARGET, [codec])
     assert not TARGET.exists()
+
+
+def test_of_pictures_that_would_become_one_stream_one_is_coded_and_the_other_named(
+    codec: Codec,
+) -> None:
+    for name in ("a.bmp", "a.png"):
+        write(name, picture(0))
+    summary = encode_folder(SOURCE, TARGET, [codec])
+    assert set(streams()) == {"a.dsslic"}
+    ((path, why),) = summary.failed
+    assert path == SOURCE / "a.png" and "as pictures/a.bmp does: rename one" in why
 
 
 def test_a_negative_number_of_workers_is_refused(codec: Codec) -> None:
@@ -246,7 +295,7 @@ def test_what_would_fail_every_picture_stops_at_once(
     def disk_is_full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(batch, "write_atomically", disk_is_full)
+    monkeypatch.setattr(outputs, "write_atomically", disk_is_full)
     with pytest.raises(OSError, match="No space left"):
         encode_folder(SOURCE, TARGET, [codec])
     assert not TARGET.exists()
@@ -262,7 +311,7 @@ def test_failed_pictures_are_not_held_in_memory(codec: Codec) -> None:
     alive: list[int] = []
 
     class Failing:
-        bundle, settings = codec.bundle, codec.settings
+        bundle, settings, precision = codec.bundle, codec.settings, None
 
         def encode(self, pixels: np.ndarray, *_: object) -> bytes:
             gc.collect()

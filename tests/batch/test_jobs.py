@@ -108,8 +108,9 @@ def test_files_are_found_by_path_hidden_ones_and_linked_folders_left_out() -> No
     Path("in", "linked").symlink_to(Path("out").resolve())
     Path("in", "z.a").symlink_to("nowhere")
     os.mkfifo("in/pipe.a")
-    found = jobs.find_jobs(Path("in"), Path("to"), {".a"}, ".made")
-    assert [(str(job.source), str(job.target)) for job in found] == [
+    found = jobs.find_jobs([Path("in")], Path("to"), {".a"}, ".made")
+    assert [str(path) for path in found.passed_over] == ["in/f.b"]
+    assert [(str(job.source), str(job.target)) for job in found.jobs] == [
         ("in/a.x.a", "to/a.x.made"),
         ("in/b.A", "to/b.made"),
         ("in/z.a", "to/z.made"),

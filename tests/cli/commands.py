@@ -1,5 +1,6 @@
 """What tests of the command `dsslic` share: a small picture, and the command run here or in another process."""
 
+import io
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ PICTURE = smooth_picture(*SIZE)
 LABELS = (np.indices(SIZE).sum(0) // 8).astype(np.uint8)
 
 
-def read(path: str | Path) -> np.ndarray:
+def read(path: str | Path | io.BytesIO) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture)
 

@@ -1,6 +1,10 @@
 """The command `dsslic`: files and processes there and back, and what it tells of them."""
 
+import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.stream import container
 from tests.cli.commands import LABELS, PICTURE, read, refusal, run, subprocess_of
 from tests.codec.pictures import smooth_picture
+from tests.conftest import ROOT
 from tests.model_fixture import coarse_part, segnet_part
 
 
@@ -199,9 +204,9 @@ def test_streams_of_external_programs_decode_alike_with_and_without_them(
 def test_options_of_encoding_reach_the_stream(
     tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model, "--labels", "labels.png")
+    encode = ("encode", "picture.png", "a.dsslic", "--model", tiny_model)
     for options, layers in (
-        (("--layers", 3), ["s", "c", "r1", "r2", "r3"]),
+        (("--layers", 3, "--labels", "labels.png"), ["s", "c", "r1", "r2", "r3"]),
         (("--no-labels",), ["c", "r1"]),
         (("--labels-at-decoder",), ["c", "r1"]),
         (("--label-loss", "1%", "--weights", "car=2,sky=0.5"), ["s", "c", "r1"]),
@@ -246,10 +251,37 @@ def test_a_folder_is_encoded_and_its_failures_told_at_the_end(
     assert run("encode", "in", "out", "--model", tiny_model) == 1
     said = capsys.readouterr()
     assert "3 encoded, 0 kept, 1 failed" in said.out and "bad.png" in said.err
-    assert sorted(path.name for path in Path("out").iterdir()) == [f"{i}.dsslic" for i in range(3)]
+    assert sorted(path.name for path in Path("out").glob("[!.]*")) == [
+        f"{i}.dsslic" for i in range(3)
+    ]
     Path("in/bad.png").unlink()
     assert run("encode", "in", "out", "--model", tiny_model) == 0
     assert "0 encoded, 3 kept, 0 failed" in capsys.readouterr().out
+    assert run("encode", "in", "out", "--model", tiny_model, "--quality", 80) == 0
+    assert "3 encoded, 0 kept, 0 failed" in capsys.readouterr().out
+    Path("out/notes.txt").write_text("")
+    assert run("decode", "out", "back") == 0
+    said = capsys.readouterr()
+    assert said.out == "3 decoded, 0 kept, 0 failed, 1 of other suffixes passed over\n"
+    assert said.err == "passed over: out/notes.txt\n"
     for i in range(3):
-        assert run("decode", f"out/{i}.dsslic", f"{i}.png") == 0
-        assert read(f"{i}.png").shape == (20 + i, 32, 3)
+        assert read(f"back/{i}.png").shape == (20 + i, 32, 3)
+    assert run("decode", "out/0.dsslic", "out/1.dsslic", "tiffs", "--suffix", ".tif") == 0
+    assert {path.name for path in Path("tiffs").glob("[!.]*")} == {"0.tif", "1.tif"}
+
+
+def test_standard_input_and_output_take_the_place_of_files(tiny_model: Path) -> None:
+    def piped(data: bytes, *arguments: object) -> tuple[bytes, bytes]:
+        command = [sys.executable, "-m", "dsslic_jax", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, input=data, capture_output=True, env=environment, check=True)
+        return done.stdout, done.stderr
+
+    coded, said = piped(Path("picture.png").read_bytes(), "encode", "-", "-", "--model", tiny_model)
+    assert coded.startswith(container.MAGIC) and b"layer r1" in said
+    shown, _ = piped(coded, "info", "-")
+    assert shown.startswith(b"32x20, classes camvid")
+    decoded, _ = piped(coded, "decode", "-", "-", "--model", tiny_model)
+    Path("a.dsslic").write_bytes(coded)
+    assert run("decode", "a.dsslic", "a.png") == 0
+    np.testing.assert_array_equal(read(io.BytesIO(decoded)), read("a.png"))

@@ -50,6 +50,22 @@ def test_other_colour_modes_become_rgb(mode: str) -> None:
     np.testing.assert_array_equal(read, white)
 
 
+def test_transparent_pictures_are_refused() -> None:
+    clear = np.zeros((4, 6, 4), np.uint8)
+    with pytest.raises(DataError, match="x: is transparent; lay it on a colour first"):
+        read_picture(png_of(clear), "x")
+
+
+def test_pictures_are_turned_as_exif_wants_where_no_label_map_belongs_to_them() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", exif=exif)
+    np.testing.assert_array_equal(read_picture(file, "x"), picture)
+    np.testing.assert_array_equal(read_picture(file, "x", upright=True), np.rot90(picture, -1))
+
+
 def test_16_bit_grey_picture_is_refused() -> None:
     with pytest.raises(DataError, match="deep: has more than 8 bits"):
         read_picture(png_of(np.full((4, 4), 40000, np.uint16)), "deep")

@@ -24,7 +24,7 @@ VERSION = 2
 MAX_RESIDUAL_LAYERS = 16
 MAX_EXTENSION_BYTES = 1 << 20  # of the metadata together
 COLOURS = ("rgb", "ycbcr")  # of the networks
-METADATA_TAGS = {"icc": 2, "exif": 3}
+METADATA_TAGS = {"icc": 2, "exif": 3, "cicp": 4, "gama": 5, "chrm": 6}
 
 _TABLE_TAG = 1
 _MAX_TABLE_BYTES = 1 << 16  # of a sent class table's JSON
@@ -64,7 +64,7 @@ class Header:
     grey: bool = False  # the picture was grey: show one channel
     labels_at_decoder: bool = False  # s is not sent but made from the compact image
     label_scale: int = 1  # layer s has one sample for so many pixels a side, one of LABEL_SCALES
-    metadata: Mapping[str, bytes] = field(default_factory=dict)  # "icc", "exif"
+    metadata: Mapping[str, bytes] = field(default_factory=dict)  # by METADATA_TAGS
     size: int = 0  # bytes the header takes, once written or read
 
     @property

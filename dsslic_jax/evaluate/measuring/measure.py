@@ -127,5 +127,5 @@ class Measurer:
 
     def _picture(self, file: PictureFile) -> np.ndarray:
         if self._last is None or self._last[0] != file:
-            self._last = file, read_picture(file.path)
+            self._last = file, read_picture(file.path, upright=file.label_path is None)
         return self._last[1]

@@ -14,6 +14,7 @@ from dsslic_jax.data.elements import paired
 from dsslic_jax.errors import ConfigError, DataError
 from dsslic_jax.evaluate.measuring.store import Key, curve_name
 from dsslic_jax.pictures.reading import read_label_map, read_picture
+from dsslic_jax.system.files import require_text
 
 _LOSSY_SUFFIXES = (".jpg", ".jpeg")
 _SUFFIXES = (".png", *_LOSSY_SUFFIXES)
@@ -102,6 +103,8 @@ def find_pictures(
             f"{lossy[0]}: already lossy; rate-distortion is measured on lossless pictures "
             "(PNG), unless lossy ones are allowed explicitly"
         )
+    for path in paths:
+        require_text(path)
     stem, uses = Counter(path.stem for path in paths).most_common(1)[0]
     if uses > 1:
         raise DataError(f"{images_dir}: {uses} pictures are called {stem}; stems must differ")
@@ -139,7 +142,7 @@ def picture_files(
     """
     files = []
     for index, path in enumerate(paths):
-        picture = read_picture(path)
+        picture = read_picture(path, upright=label_paths is None)
         height, width = picture.shape[:2]
         file = PictureFile(path, array_sha256(picture), width, height)
         if label_paths is not None and classes is not None:

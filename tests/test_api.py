@@ -1,5 +1,6 @@
 """`dsslic_jax.encode` and `decode`: what goes in, what comes out, and which models stay loaded."""
 
+import io
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.codec.stream import container
-from dsslic_jax.errors import ConfigError, DataError, ModelError, StreamError
+from dsslic_jax.errors import ConfigError, DataError, DsslicError, ModelError, StreamError
 from dsslic_jax.metrics import psnr_rgb_db
 from tests.codec.pictures import smooth_picture
 from tests.conftest import ROOT
@@ -182,6 +183,25 @@ def test_reading_options_reach_the_reader(codec: Codec) -> None:
 def test_what_is_no_picture_is_refused(image: object, message: str, codec: Codec) -> None:
     with pytest.raises(DataError, match=message):
         dsslic_jax.encode(image, codec)  # type: ignore[arg-type]
+
+
+def test_arguments_of_another_kind_are_refused_or_taken_for_what_they_hold(codec: Codec) -> None:
+    data = dsslic_jax.encode(PICTURE, codec, labels=Image.fromarray(LABELS))
+    assert data == dsslic_jax.encode(PICTURE, codec, labels=LABELS)
+    wanted = dsslic_jax.decode(data, codec).pixels
+    for given in (io.BytesIO(data), memoryview(data), bytearray(data)):
+        np.testing.assert_array_equal(dsslic_jax.decode(given, codec).pixels, wanted)
+    for act, message in (
+        (lambda: dsslic_jax.encode(3, codec), "a picture is an array"),
+        (lambda: dsslic_jax.encode(PICTURE, codec, labels=[[1]]), "a label map is an array"),
+        (
+            lambda: dsslic_jax.encode(PICTURE, codec, quality="30"),
+            "quality must be float, not '30'",
+        ),
+        (lambda: dsslic_jax.decode(3, codec), "a stream is bytes"),
+    ):
+        with pytest.raises(DsslicError, match=message):
+            act()
 
 
 def test_wrong_settings_models_and_streams_are_refused(

@@ -98,7 +98,7 @@ def _use(model: Bundle, repository: str) -> Iterator[str]:
     lines = [how_to_install("hub"), f"dsslic models pull {repository} model"]
     if model.fingerprints:
         lines.append("dsslic encode photo.png photo.dsslic --model model")
-        lines.append("dsslic decode photo.dsslic photo.png")
+        lines.append("dsslic decode photo.dsslic decoded.png")
     else:
         given = " ".join(f"--{name} model" for name in model.parts)
         lines.append(f"dsslic join joined --model COARSE_MODEL {given}")

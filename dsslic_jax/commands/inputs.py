@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dsslic_jax.errors import DataError, OutputRefused
+from dsslic_jax.system.extras import how_to_install
 from dsslic_jax.system.printable import printable
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def tell_summary(summary: Summary, done: str) -> None:
     others = summary.passed_over
     print(counts + (f", {len(others)} of other suffixes passed over" if others else ""))
     for path in others[:_PASSED_OVER_TOLD]:
-        print(printable(f"passed over: {path}"), file=sys.stderr)
+        heic = path.suffix.lower() in (".heic", ".heif")
+        remedy = f", which needs pillow-heif: {how_to_install('heic')}" if heic else ""
+        print(printable(f"passed over: {path}{remedy}"), file=sys.stderr)
     if len(others) > _PASSED_OVER_TOLD:
         print(f"passed over: {len(others) - _PASSED_OVER_TOLD} more", file=sys.stderr)
     for path, message in summary.failed:

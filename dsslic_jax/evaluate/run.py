@@ -35,7 +35,8 @@ from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_cod
 from dsslic_jax.evaluate.tables.differences import CurveDifference, differences, differences_csv
 from dsslic_jax.evaluate.tables.means import Mean, means, means_csv, measurements_csv
 from dsslic_jax.evaluate.tables.plot import rate_distortion_png
-from dsslic_jax.system.files import write_atomically
+from dsslic_jax.system.files import require_text, write_atomically
+from dsslic_jax.system.outputs import check_folder
 from dsslic_jax.system.signals import stop_signals
 
 _FAILURES_TOLD = 20
@@ -62,6 +63,7 @@ def evaluate(request: Request) -> Report:
 
     Raises:
         ConfigError: an unknown name or an impossible setting, source or number.
+        OutputRefused: `request.out` holds other files than a run's.
         DataError: a picture or label map is missing, unreadable or of the wrong size, the store is damaged, or another
             process writes into it.
         ModelError: the model cannot be used, or has no SegNet where one is asked for.
@@ -71,6 +73,8 @@ def evaluate(request: Request) -> Report:
     """
     if request.workers < 1:
         raise ConfigError(f"workers is the number of processes, not {request.workers}")
+    require_text(request.out)
+    check_folder(request.out, "a run", overwrite=True, mark=conditions.FILE_NAME)
     protocols = [protocol(name) for name in request.protocols]
     make_measurer = functools.partial(
         Measurer, request.out, Sources(request.model, dict(request.programs)), request.lpips_weights

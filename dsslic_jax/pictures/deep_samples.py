@@ -37,6 +37,8 @@ def is_deep(image: Image.Image) -> bool:
         bits = args[-1].bit_length() if decoder.startswith("ppm") else 8
     elif image.format == "AVIF":
         bits = _av1_bits(_file_of(image, _HEAD_BYTES))
+    elif image.format == "HEIF":
+        bits = image.info.get("bit_depth", 8)
     elif image.format == "JPEG2000":
         bits = _j2k_bits(_file_of(image, _HEAD_BYTES))
     else:
@@ -55,7 +57,7 @@ def rounded(image: Image.Image, name: str) -> Image.Image:
 
     Raises DataError for samples without such a scale (floating point, 32 bits), or a format not read whole here.
     """
-    if image.format == "AVIF":
+    if image.format in ("AVIF", "HEIF"):
         image.load()  # Pillow's decoder rounds by itself
         return image
     if image.format == "TIFF" and getattr(image, "tile", []):

@@ -1,5 +1,6 @@
 """Picture files of any kind: what is coded of them. Training and evaluation read theirs by `reading.py`."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_source(
     labelled: bool = False,
     name: str | None = None,
 ) -> Source:
-    """Reads a picture of any format that Pillow reads, EPS and WMF excepted.
+    """Reads a picture of any format that Pillow reads, EPS and WMF excepted, and HEIC with the extra [heic].
 
     Palette pictures become RGB, as do CMYK and others, without their profile. A picture that EXIF wants turned is
     turned, unless all metadata are carried, which then say so to whoever shows it.
@@ -110,6 +111,10 @@ def suffixes() -> frozenset[str]:
 
 def _formats() -> tuple[str, ...]:
     Image.init()
+    if importlib.util.find_spec("pillow_heif"):  # the extra [heic]
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in Image.ID if name not in _FORMATS_LEFT_OUT)
 
 

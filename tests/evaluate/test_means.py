@@ -10,7 +10,7 @@ from PIL import Image
 
 from dsslic_jax.evaluate.measuring.store import Measurement
 from dsslic_jax.evaluate.protocols import PROTOCOLS
-from dsslic_jax.evaluate.tables.means import means
+from dsslic_jax.evaluate.tables.means import csv_bytes, means
 from dsslic_jax.evaluate.tables.plot import rate_distortion_png
 from dsslic_jax.evaluate.tables.text import format_means
 
@@ -83,6 +83,13 @@ def test_one_lossless_picture_makes_the_mean_infinite() -> None:
     lossless = replace(JPEG, picture="b", metrics={"psnr_rgb_db": math.inf})
     (mean,) = means([JPEG, lossless])
     assert mean.metrics["psnr_rgb_db"] == math.inf
+
+
+def test_names_that_a_spreadsheet_would_run_are_marked_as_text() -> None:
+    rows = [{"picture": name, "psnr": -1.5} for name in ("=1+1", "-a", "@a", "+a", "a=")]
+    assert csv_bytes(rows).decode().splitlines()[1:] == [
+        *("'=1+1,-1.5", "'-a,-1.5", "'@a,-1.5", "'+a,-1.5", "a=,-1.5"),
+    ]
 
 
 def test_the_table_is_aligned_and_names_protocol_and_undefined_values() -> None:

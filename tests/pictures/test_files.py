@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from dsslic_jax.errors import ConfigError, DataError
+from dsslic_jax.metrics import psnr_rgb_db
 from dsslic_jax.pictures import reading as pictures
 from dsslic_jax.pictures.files import read_size, read_source, suffixes
 from dsslic_jax.pictures.reading import UnreadablePicture
@@ -157,3 +158,13 @@ def test_unknown_options_are_refused() -> None:
         read_source(file_of(PIXELS, "PNG"), alpha="green")
     with pytest.raises(ConfigError, match="deep must be one of refuse, round"):
         read_source(file_of(PIXELS, "PNG"), deep="clip")
+
+
+def test_heic_photographs_are_read_where_their_package_is_there(tmp_path: Path) -> None:
+    import pillow_heif
+
+    path = tmp_path / "photo.heic"
+    picture = smooth_picture(48, 64)
+    pillow_heif.from_bytes("RGB", (64, 48), picture.tobytes()).save(path, quality=100)
+    assert ".heic" in suffixes() and read_size(path) == (48, 64)
+    assert psnr_rgb_db(read_source(path).pixels, picture) > 35

@@ -109,8 +109,15 @@ def csv_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
     writer = csv.DictWriter(text, fieldnames=[*rows[0]], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({n: f"{v:.10g}" if isinstance(v, float) else v for n, v in row.items()})
+        writer.writerow({name: _cell(value) for name, value in row.items()})
     return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """Ten digits; a text that a spreadsheet would take for a formula is marked as text."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
 def _mean(values: Sequence[float]) -> float:

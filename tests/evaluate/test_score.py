@@ -78,12 +78,19 @@ def test_a_labelled_folder_is_scored_by_the_command(
         rows = [*csv.DictReader(file)]
     assert sum(int(row["pixels"]) for row in rows) == 40 * (56 + 48)
     bundles.save(tiny_bundle, tmp_path / "model")
-    recorded = [*command, "--model", str(tmp_path / "model"), "--record", "two of ours"]
+    recorded = [
+        *command,
+        "--overwrite",
+        "--model",
+        str(tmp_path / "model"),
+        "--record",
+        "two of ours",
+    ]
     for _ in range(2):
         assert cli.main(recorded) == 0
     (told,) = bundles.load(tmp_path / "model").metrics["segnet"]  # once, however often measured
     assert told["pictures"] == "two of ours"
     assert told["rows"] == [{"pixel_accuracy": 1.0, "mean_iou": 1.0}]
     write_labels(tmp_path / "labels" / "a.png", 41, 56)
-    assert cli.main(command) == 1
+    assert cli.main([*command, "--overwrite"]) == 1
     assert "a.png" in capsys.readouterr().err

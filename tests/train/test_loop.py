@@ -15,6 +15,7 @@ from PIL import Image
 
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.bundle.verifying import verify
+from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.train import loop
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, claim
@@ -233,7 +234,7 @@ def test_a_model_is_written_before_its_first_step(tmp_path: Path) -> None:
     workdir = f"--workdir={tmp_path}"
     process = ended([sys.executable, "-m", "dsslic_jax.main", config, workdir, "--untrained"])
     assert process.returncode == 0, process.stderr
-    model = verify(tmp_path / "model")
+    model = verify(tmp_path / "model", coding_settings)
     assert set(model.parts) == {"coarse", "enhancenet"}
     assert model.parts["enhancenet"].provenance["steps"] == 0
     assert not (tmp_path / CHECKPOINTS).exists()

@@ -23,8 +23,8 @@ def read(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
     known = {field.name: field for field in fields_of(kind)}
     for name in values:
         if name not in known:
-            name = name[:_SHOWN]
-            raise ConfigError(f"unknown setting {prefix}{name}; {_suggestion(name, prefix, known)}")
+            suggestion = _suggestion(name[:_SHOWN], prefix, known)
+            raise ConfigError(f"unknown setting {prefix}{name[:_SHOWN]}; {suggestion}")
     given: dict[str, Any] = {}
     # Groups last: what one of them follows is then named by its own name if it is wrong.
     for name, value in sorted(values.items(), key=lambda item: known[item[0]].is_group):

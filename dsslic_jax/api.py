@@ -22,6 +22,7 @@ from dsslic_jax.pictures.metadata import save_options
 from dsslic_jax.pictures.reading import read_label_map
 from dsslic_jax.pictures.writing import one_channel
 from dsslic_jax.system import runtime
+from dsslic_jax.system.untrusted import read_regular
 
 if TYPE_CHECKING:
     from dsslic_jax.bundle.model import Bundle
@@ -198,8 +199,9 @@ def _codec_of(model: Model) -> Codec:
     else:
         model = known_models.model_directory(model)
         try:
-            key = (model / "model.json").read_bytes()  # names the weights by their hash
-        except OSError as error:
+            # It names the weights by their hash.
+            key = read_regular(model / bundle.DESCRIPTION, bundle.MOST_BYTES[bundle.DESCRIPTION])
+        except (OSError, DataError) as error:
             raise ModelError(
                 f"{model} is not a model directory: no readable model.json in it"
             ) from error

@@ -1,6 +1,5 @@
 """What models there are: those that come with the package, and those that its user trained or encoded with."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,16 +52,14 @@ def _entry(entry: Entry) -> Entry:
     """The entry with what the directory tells."""
     directory = entry.directory
     try:
-        description = json.loads((directory / bundle.DESCRIPTION).read_text())
+        description = bundle.read_description(directory)
         model = bundle.described(description, {})
         fingerprint = description.get("fingerprint")
         sizes = [(directory / name).stat().st_size for name in FILES if (directory / name).exists()]
     except (FileNotFoundError, NotADirectoryError):
         return replace(entry, problem="gone")
-    except DsslicError as error:
+    except (DsslicError, OSError) as error:
         return replace(entry, problem=str(error))
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        return replace(entry, problem=f"damaged model.json ({error!r})")
     return replace(
         entry,
         fingerprint=fingerprint if isinstance(fingerprint, str) else None,

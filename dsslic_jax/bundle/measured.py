@@ -24,12 +24,11 @@ def record(directory: Path, part: str, added: Mapping[str, Any]) -> None:
     `part` says what it holds of: a part's name or JOINED. Raises ModelError where there is no sound model.
     """
     bundle.load(directory)  # what is damaged is not written to
-    path = directory / bundle.DESCRIPTION
-    description = json.loads(path.read_text())
+    description = bundle.read_description(directory)
     metrics, keys = description["metrics"], ("pictures", "protocol")
     others = [m for m in metrics.get(part, []) if any(m.get(key) != added[key] for key in keys)]
     metrics[part] = [*others, added]
-    write_atomically(path, json.dumps(description, indent=1).encode())
+    write_atomically(directory / bundle.DESCRIPTION, json.dumps(description, indent=1).encode())
 
 
 def _json(value: Any) -> Any:

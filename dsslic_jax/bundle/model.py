@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from dsslic_jax.models.parts import PartKind, base_kind, part_kind, part_kinds
 from dsslic_jax.settings.fields import Settings
 
 FINGERPRINT_BYTES = 8
+_SHOWN = 20  # names that an error lists
 S = TypeVar("S", bound=Settings)
 
 
@@ -71,8 +72,13 @@ class Bundle:
         return settings
 
     def variables(self, kind: PartKind[Any]) -> dict[str, Any]:
-        """What the `apply` of a part's module takes. Raises ModelError as `part` does."""
-        return kind.variables(self.part(kind).arrays)
+        """What the `apply` of a part's module takes.
+
+        Raises ModelError as `part` does, and where its arrays are not those that its settings ask for.
+        """
+        part = self.part(kind)
+        require(part.arrays, _shapes(kind, part.settings))
+        return kind.variables(part.arrays)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -124,6 +130,11 @@ class Bundle:
         return digest
 
 
+@cache  # a codec is opened on every device
+def _shapes(kind: PartKind[Any], settings: Settings) -> dict[str, tuple[int, ...]]:
+    return kind.shapes(settings)
+
+
 def _add(
     digest: hashlib._Hash,
     settings: Mapping[str, Any],
@@ -137,3 +148,22 @@ def _add(
             array = arrays[name]
             digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
+
+
+def require(arrays: Mapping[str, np.ndarray], needed: Mapping[str, tuple[int, ...] | None]) -> None:
+    """Raises ModelError naming arrays that are missing, not of the shape needed (None: any), or not known."""
+    there = {n: (arrays[n].shape, s) for n, s in needed.items() if n in arrays and s is not None}
+    problems = {
+        "missing": [name for name in needed if name not in arrays],
+        "misshapen": [f"{n} {[*has]}, not {[*s]}" for n, (has, s) in there.items() if has != s],
+        "not known": [name for name in arrays if name not in needed],
+    }
+    if any(problems.values()):
+        told = (f"{what}: {some(names)}" for what, names in problems.items() if names)
+        raise ModelError(f"the weights do not fit; {'; '.join(told)}")
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names of many, for a message."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

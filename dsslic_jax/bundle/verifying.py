@@ -1,49 +1,28 @@
 """Whether a model directory is sound: files, fingerprints, settings, and every array that they need."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from dsslic_jax.bundle.directory import DESCRIPTION, load_with_training
-from dsslic_jax.bundle.known import FINGERPRINTS
+from dsslic_jax.bundle.directory import load_with_training
 from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.errors import ModelError
+from dsslic_jax.errors import DsslicError, ModelError
 from dsslic_jax.models.parts import part_kind
 
+Reading = Callable[[Mapping[str, Any]], object]  # of `coding`: `codec.settings.coding_settings`
 
-def verify(directory: Path) -> Bundle:
+
+def verify(directory: Path, read_coding: Reading) -> Bundle:
     """Reads a model directory and checks all that can be checked without running it.
 
-    Raises DsslicError saying what is wrong first: a file that is missing, damaged or not the one that `model.json`
-    describes, a setting that is not known or out of range, the arrays that are missing, misshapen, not known or no
-    float32, or a fingerprint.
+    Raises ModelError as `directory.load` does, for a state of training that cannot be read, for a setting of the
+    model's coding that `read_coding` refuses, and for arrays that are missing, misshapen or not known; OSError.
     """
     model, _ = load_with_training(directory)
-    for name, part in model.parts.items():
-        classes = getattr(part.settings, "classes", None)
-        if classes is not None and classes < model.classes.num_classes:
-            has = f"the table {model.classes.name!r} has {model.classes.num_classes}"
-            raise ModelError(f"{name} is for {classes} classes, {has}")
-        require(part.arrays, part_kind(name).shapes(part.settings))
-    if other := [n for n, array in model.weights.items() if array.dtype != np.float32]:
-        raise ModelError(f"the weights do not fit; not float32: {', '.join(other)}")
-    told = json.loads((directory / DESCRIPTION).read_text())
-    found = zip(FINGERPRINTS, model.fingerprints, strict=False)
-    if any(told.get(key) != fingerprint.hex() for key, fingerprint in found):
-        raise ModelError(f"{directory}: {DESCRIPTION} is not as it was written (fingerprint)")
+    try:
+        read_coding(model.coding)
+        for name in model.parts:
+            model.variables(part_kind(name))
+    except DsslicError as error:
+        raise ModelError(f"{directory}: {error}") from error
     return model
-
-
-def require(arrays: Mapping[str, np.ndarray], needed: Mapping[str, tuple[int, ...] | None]) -> None:
-    """Raises ModelError listing every array that is missing, not of the shape needed (None: any), or not known."""
-    there = {n: (arrays[n].shape, s) for n, s in needed.items() if n in arrays and s is not None}
-    problems = {
-        "missing": [name for name in needed if name not in arrays],
-        "misshapen": [f"{n} {[*has]}, not {[*s]}" for n, (has, s) in there.items() if has != s],
-        "not known": [name for name in arrays if name not in needed],
-    }
-    if any(problems.values()):
-        told = (f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
-        raise ModelError(f"the weights do not fit; {'; '.join(told)}")

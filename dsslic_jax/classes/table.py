@@ -5,17 +5,18 @@ The tables themselves are the JSON files of `dsslic_jax/classes/tables`. A class
 always be coded and one-hot encoded as it is.
 """
 
-import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from dsslic_jax.errors import ConfigError, DataError, DsslicError, StreamError
+from dsslic_jax.system.untrusted import parse_json, read_json, typed
 
 # Written in stream headers: never renumber, only append.
 _TABLE_NAMES: dict[int, str] = {
@@ -30,6 +31,23 @@ _TABLE_NAMES: dict[int, str] = {
 UNREGISTERED = 255  # in a stream header: the table itself is sent
 MAX_CLASSES = 256  # ids are bytes
 _MAX_NAME_LENGTH = 200
+_FILE_ID = re.compile("0|[1-9][0-9]{0,2}")
+# Of characters: those that command a terminal, or end a line.
+_COMMANDS = ("Cc", "Zl", "Zp")
+
+
+class TableJson(TypedDict):
+    """A class table as JSON has it."""
+
+    name: str
+    classes: list[tuple[str, tuple[int, int, int]]]  # name, colour
+    void_ids: list[int]
+    file_ids: NotRequired[dict[str, int]]
+    table_id: NotRequired[int]
+
+
+# What a table may say of the classes of others: by table and own class, their names.
+_Merging = TypedDict("_Merging", {"from": dict[str, dict[str, list[str]]]}, total=False)
 
 
 @dataclass(frozen=True)
@@ -107,7 +125,7 @@ def class_table(name: str) -> ClassTable:
 
     Raises ConfigError, listing the tables, where there is none, or saying what is wrong with the file.
     """
-    return parse_class_table(_stored(name), ConfigError)
+    return parse_class_table(_stored(name), ConfigError, name)
 
 
 def relabelling(source: str, target: str) -> np.ndarray:
@@ -123,13 +141,13 @@ def relabelling(source: str, target: str) -> np.ndarray:
       ConfigError: `target` does not say what becomes of each class of `source`.
     """
     before, after = class_table(source), class_table(target)
-    try:
-        merged = _stored(target)["from"][before.name]
-        pairs = [(after.ids_of(word), str(name)) for word in merged for name in merged[word]]
-    except (KeyError, TypeError, AttributeError) as error:
+    told = typed(_stored(target), _Merging, target, ConfigError)
+    merged = told.get("from", {}).get(before.name)
+    if merged is None:
         raise ConfigError(
             f'class table {after.name!r} does not say, under "from", what becomes of the classes of {before.name!r}'
-        ) from error
+        )
+    pairs = [(after.ids_of(word), name) for word in merged for name in merged[word]]
     if sorted(name for _, name in pairs) != sorted(before.names) or any(
         len(ids) != 1 for ids, _ in pairs
     ):
@@ -152,41 +170,49 @@ def class_table_by_id(table_id: int) -> ClassTable:
     return class_table(_TABLE_NAMES[table_id])
 
 
-def parse_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
-    """A table from its JSON form; `table_id` may be missing. Raises `error` for anything else."""
-    try:
-        classes = [(str(name), tuple(map(int, colour))) for name, colour in stored["classes"]]
-        table = ClassTable(
-            name=str(stored["name"]),
-            table_id=int(stored.get("table_id", UNREGISTERED)),
-            names=tuple(name for name, _ in classes),
-            void_ids=tuple(map(int, stored["void_ids"])),
-            palette=tuple((red, green, blue) for _, (red, green, blue) in classes),
-            file_ids={int(k): int(v) for k, v in stored.get("file_ids", {}).items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
-        raise error(
-            'a class table is {"name": …, "classes": [[name, [red, green, blue]], …], "void_ids": […]}, '
-            f"not this ({cause!r})"
-        ) from cause
+def parse_class_table(
+    stored: object, error: type[DsslicError], what: str = "class table"
+) -> ClassTable:
+    """A table from its JSON form; `table_id` may be missing.
+
+    Raises `error`, which begins with `what`, for anything else.
+    """
+    told = typed(stored, TableJson, what, error)
+    if not all(map(_FILE_ID.fullmatch, told.get("file_ids", {}))):
+        raise error(f"{what}: file_ids must be whole numbers from 0 to {MAX_CLASSES - 1}")
+    table = ClassTable(
+        name=told["name"],
+        table_id=told.get("table_id", UNREGISTERED),
+        names=tuple(name for name, _ in told["classes"]),
+        void_ids=tuple(told["void_ids"]),
+        palette=tuple(colour for _, colour in told["classes"]),
+        file_ids={int(k): v for k, v in told.get("file_ids", {}).items()},
+    )
     ids = range(table.num_classes)
     sound = (
         0 < table.num_classes <= MAX_CLASSES
         and len(set(table.names)) == table.num_classes
-        and all(0 < len(name) <= _MAX_NAME_LENGTH for name in (table.name, *table.names))
+        and all(map(_is_name, (table.name, *table.names)))
         and all(0 <= level <= 255 for colour in table.palette for level in colour)
         and all(i in ids for i in (*table.void_ids, *table.file_ids.values()))
+        and len(set(table.void_ids)) == len(table.void_ids)
         and all(0 <= i < MAX_CLASSES for i in table.file_ids)
     )
     if not sound:
         raise error(
-            f"class table {table.name[:_MAX_NAME_LENGTH]!r} is unsound: 1 to {MAX_CLASSES} different names "
-            f"of 1 to {_MAX_NAME_LENGTH} characters, colours of 0 to 255, ids among the classes"
+            f"{what}: {table.name[:_MAX_NAME_LENGTH]!r} is unsound: 1 to {MAX_CLASSES} different names of 1 to "
+            f"{_MAX_NAME_LENGTH} characters without control characters, colours of 0 to 255, ids among the classes"
         )
     return table
 
 
-def stored_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _MAX_NAME_LENGTH and not any(
+        unicodedata.category(c) in _COMMANDS for c in text
+    )
+
+
+def stored_class_table(stored: object, error: type[DsslicError]) -> ClassTable:
     """The table that a file of this project holds whole; a registered one is the one of this program.
 
     Raises `error` for what is no table, or one that is not known or means something else here.
@@ -204,27 +230,24 @@ def stored_class_table(stored: Any, error: type[DsslicError]) -> ClassTable:
     return table
 
 
-def class_table_json(table: ClassTable) -> dict[str, Any]:
+def class_table_json(table: ClassTable) -> TableJson:
     """The JSON form of a table of the user's own: the inverse of `parse_class_table`."""
     return {
         "name": table.name,
-        "classes": [
-            [name, list(colour)] for name, colour in zip(table.names, table.palette, strict=True)
-        ],
+        "classes": list(zip(table.names, table.palette, strict=True)),
         "void_ids": list(table.void_ids),
         "file_ids": {str(k): v for k, v in table.file_ids.items()},
     }
 
 
-def _stored(name: str) -> Any:
+def _stored(name: str) -> dict[str, Any]:
     """The JSON form of the table that `class_table` gives for `name`; raises ConfigError as it does."""
     if name.endswith(".json"):
         try:
-            stored = json.loads(Path(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            stored = read_json(name, dict[str, Any], ConfigError)
+        except OSError as error:
             raise ConfigError(f"{name}: not a readable class table ({error})") from error
-        if isinstance(stored, dict):
-            stored.pop("table_id", None)  # numbers are given by this project alone
+        stored.pop("table_id", None)  # numbers are given by this project alone
         return stored
     if name not in _TABLE_NAMES.values():
         known = ", ".join(_TABLE_NAMES.values())
@@ -232,4 +255,4 @@ def _stored(name: str) -> Any:
             f"unknown class table {name!r}; known tables: {known}, or the path of a .json file"
         )
     file = resources.files("dsslic_jax") / "classes" / "tables" / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8"))
+    return parse_json(file.read_text(encoding="utf-8"), dict[str, Any], name, ConfigError)

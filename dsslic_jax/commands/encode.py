@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=model_directory,
         default=known_models.default_model(),
-        help=f"model directory, or bundled model's name (default: {known_models.DEFAULT})",
+        help=f"bundled model's name, or model directory: ./NAME for one so called (default: {known_models.DEFAULT})",
     )
     parser.add_argument(
         "--labels", type=Path, help="label map PNG, or folder of them (default: made by SegNet)"

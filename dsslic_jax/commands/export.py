@@ -48,8 +48,11 @@ def run(options: argparse.Namespace) -> None:
 
     runtime.prepare()
     from dsslic_jax.bundle.verifying import verify
+    from dsslic_jax.codec.settings import coding_settings
 
-    model = verify(options.model)  # what has other arrays than it should could only fail later
+    model = verify(
+        options.model, coding_settings
+    )  # what has other arrays than it should could only fail later
     networks = _chosen(model, options)
     export = _exporter(model, networks, options)
     for network in networks:

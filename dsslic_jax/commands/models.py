@@ -71,6 +71,7 @@ def _line(entry: Entry) -> tuple[str, ...]:
 def _verify(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle.listing import Entry, entries
     from dsslic_jax.bundle.verifying import verify
+    from dsslic_jax.codec.settings import coding_settings
     from dsslic_jax.system.printable import printable
 
     chosen = [Entry(given, model_directory(given)) for given in options.models] or entries()
@@ -80,14 +81,15 @@ def _verify(options: argparse.Namespace) -> None:
             print(printable(f"gone  {entry.name}"))
             continue
         try:
-            model = verify(entry.directory)
+            model = verify(entry.directory, coding_settings)
             said = f"ok    {entry.name}"
             if stale := {*entry.links} - {found.hex() for found in model.fingerprints}:
                 said += f" (no longer {', '.join(sorted(stale))}, which streams may name)"
             print(printable(said))
         except (DsslicError, OSError) as error:
             bad += 1
-            print(printable(f"bad   {entry.name}: {error}"))
+            told = str(error).removeprefix(f"{entry.directory}: ")
+            print(printable(f"bad   {entry.name}: {told}"))
     if bad:
         raise ModelError(f"{bad} of {len(chosen)} models are bad, see above")
 
@@ -101,15 +103,17 @@ def _card(options: argparse.Namespace) -> None:
 
 def _push(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle.hub import open_hub, push
+    from dsslic_jax.codec.settings import coding_settings
 
-    push(options.model, options.repository, open_hub())
+    push(options.model, options.repository, open_hub(), coding_settings)
     print(f"pushed: {options.repository}")
 
 
 def _pull(options: argparse.Namespace) -> None:
     from dsslic_jax.bundle import known as known_models
     from dsslic_jax.bundle.hub import open_hub, pull
+    from dsslic_jax.codec.settings import coding_settings
 
-    model = pull(options.repository, options.output, open_hub(), options.revision)
+    model = pull(options.repository, options.output, open_hub(), coding_settings, options.revision)
     known_models.remember(model.fingerprints, options.output)
     print(f"model: {options.output}")

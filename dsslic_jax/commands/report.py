@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
     from dsslic_jax.report.pictures.decoding import Decoder
     from dsslic_jax.report.report_page import report_page
     from dsslic_jax.report.run_data import read_run
+    from dsslic_jax.system.printable import printable
 
     out = options.out or options.run_folder / "report.html"
     target = output(out, PAGE, options)
@@ -59,8 +61,11 @@ def run(options: argparse.Namespace) -> None:
         return given or open_codecs(known_models.find(fingerprint), options)[0]
 
     decoder = Decoder(open_codec, named_programs(options))
+    found = read_run(options.run_folder)
+    for problem in found.passed_over:
+        print(printable(f"note: {problem}"), file=sys.stderr)
     written = report_page(
-        read_run(options.run_folder),
+        found,
         decoder,
         images=options.images,
         anchor=options.anchor,

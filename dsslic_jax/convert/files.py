@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.rules import Arrays
 from dsslic_jax.errors import ModelError
 from dsslic_jax.system.extras import how_to_install
+from dsslic_jax.system.untrusted import parse_json
 
 METADATA = "dsslic"  # entry of a safetensors file's metadata that describes the model
 # In a folder, the files of one model and the prefix that their keys get.
@@ -54,13 +56,16 @@ def read_description(path: Path) -> Bundle | None:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-        if METADATA not in metadata:
-            return None
-        return bundle.described(json.loads(metadata[METADATA]), {})
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its metadata describe no model ({error!r})") from error
+    if METADATA not in metadata:
+        return None
+    what = f"{path}: its metadata describe no model"
+    stored = parse_json(metadata[METADATA], dict[str, Any], what, ModelError)
+    try:
+        return bundle.described(stored, {})
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from error
 
 
 def state_dict_file(arrays: Arrays, model: Bundle) -> bytes:

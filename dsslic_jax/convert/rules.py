@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dsslic_jax.bundle.verifying import require
+from dsslic_jax.bundle.model import require
 from dsslic_jax.convert.networks import Shapes
 from dsslic_jax.errors import ModelError
 
@@ -113,7 +113,7 @@ def to_ours(
 ) -> dict[str, np.ndarray]:
     """Their arrays under our names: those of `pairs`, of the `shapes` by our names where these are known.
 
-    `ignored` is a regular expression of keys that are left out. Raises ModelError as `bundle.verifying.require` does.
+    `ignored` is a regular expression of keys that are left out. Raises ModelError as `bundle.model.require` does.
     """
     pairs = [*pairs]
     known = foreign_shapes([p for p in pairs if p.ours in shapes], shapes)

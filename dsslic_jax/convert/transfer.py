@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dsslic_jax.bundle.model import Bundle, Part
-from dsslic_jax.bundle.verifying import require
+from dsslic_jax.bundle.model import Bundle, Part, require
 from dsslic_jax.classes.table import ClassTable
 from dsslic_jax.convert import naming as names_of
 from dsslic_jax.convert import reference, resnets, rules

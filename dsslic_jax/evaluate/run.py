@@ -37,6 +37,7 @@ from dsslic_jax.evaluate.tables.means import Mean, means, means_csv, measurement
 from dsslic_jax.evaluate.tables.plot import rate_distortion_png
 from dsslic_jax.system.files import require_text, write_atomically
 from dsslic_jax.system.outputs import check_folder
+from dsslic_jax.system.printable import printable
 from dsslic_jax.system.signals import stop_signals
 
 _FAILURES_TOLD = 20
@@ -64,7 +65,7 @@ def evaluate(request: Request) -> Report:
     Raises:
         ConfigError: an unknown name or an impossible setting, source or number.
         OutputRefused: `request.out` holds other files than a run's.
-        DataError: a picture or label map is missing, unreadable or of the wrong size, the store is damaged, or another
+        DataError: a picture or label map is missing, unreadable or of the wrong size, the store is no file, or another
             process writes into it.
         ModelError: the model cannot be used, or has no SegNet where one is asked for.
         CoderUnavailable: codecs are missing.
@@ -93,6 +94,8 @@ def evaluate(request: Request) -> Report:
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     with only_writer(request.out):
         store = Store(request.out)
+        for problem in store.damaged:
+            print(printable(f"note: {problem}"), file=sys.stderr)
         planned = [*points(pictures, curves)]
         left = [*_left(planned, store, request, codecs)]
         write_atomically(request.out / conditions.FILE_NAME, text.encode())

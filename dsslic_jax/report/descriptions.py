@@ -29,6 +29,10 @@ def notes(run: RunData, has_originals: bool) -> list[str]:
             f"The run is not complete: {len(run.files)} of {run.planned} files are measured, and means are over "
             "different pictures."
         )
+    if run.passed_over:
+        said.append(
+            f"{len(run.passed_over)} measurements are damaged or cannot be: they are left out."
+        )
     if not has_originals:
         said.append(
             "Originals and difference maps: they need the pictures that were coded (--images)."
@@ -38,7 +42,7 @@ def notes(run: RunData, has_originals: bool) -> list[str]:
 
 def conditions(run: RunData) -> list[list[str]]:
     """(what, how) of all that conditions.json tells and the page does not say elsewhere."""
-    found = [  # name and settings of a codec stand in tables
+    found: list[tuple[str, object]] = [  # name and settings of a codec stand in tables
         (curve["codec"], {k: v for k, v in curve.items() if k not in ("codec", "settings")})
         for curve in run.conditions["codecs"]
     ]

@@ -17,7 +17,7 @@ from dsslic_jax.pictures.reading import read_picture
 from dsslic_jax.report import curves, descriptions, tables
 from dsslic_jax.report.page import page
 from dsslic_jax.report.pictures.crops import most_pixels
-from dsslic_jax.report.pictures.decoding import Decoder
+from dsslic_jax.report.pictures.decoding import DamagedFile, Decoder
 from dsslic_jax.report.pictures.images import BesidePage, InsidePage
 from dsslic_jax.report.pictures.layer_views import layer_view
 from dsslic_jax.report.pictures.rates import Selection, select
@@ -46,7 +46,7 @@ def report_page(
     max_bytes: int,
     assets: Path | None,
 ) -> str:
-    """The HTML of a run's page.
+    """The HTML of a run's page. A coded file that is damaged is named in its notes, and not shown.
 
     Args:
         run: what to show.
@@ -59,7 +59,7 @@ def report_page(
 
     Raises:
         ConfigError: an unknown anchor, or the page would be larger than allowed.
-        CoderFailed, StreamError, DataError: a coded file is damaged, or a picture is not the one that was coded.
+        DataError: a picture is not the one that was coded.
     """
     library = bokeh_script()
     rows = means(run.measurements)
@@ -72,7 +72,7 @@ def report_page(
         "protocols": [
             _protocol(run, rows, protocol, anchor, published, notes) for protocol in run.protocols
         ],
-        "layers": _layer_views(shown, names, decoder, pictures, max_bytes),
+        "layers": [],
         "layers_text": descriptions.LAYERS_TEXT,
         "files": tables.file_table(run),
         "conditions": descriptions.conditions(run),
@@ -82,10 +82,18 @@ def report_page(
     def written() -> str:
         return page(f"Rate and distortion: {run.name}", data, library)
 
-    if shown:
-        room = max_bytes - len(written().encode())
-        originals = _originals(run, images)
-        data["viewer"] = _viewer(shown, names, decoder, originals, pictures, room)
+    originals = _originals(run, images)
+    while shown:
+        names = [name for name in names if any(file.picture == name for file in shown)]
+        try:
+            data["layers"] = _layer_views(shown, names, decoder, pictures, max_bytes)
+            room = max_bytes - len(written().encode())
+            data["viewer"] = _viewer(shown, names, decoder, originals, pictures, room)
+            break
+        except DamagedFile as damaged:
+            notes.append(f"Left out of what is shown: {damaged}.")
+            data["layers"] = []
+            shown = [file for file in shown if file.stream != damaged.stream]
     text = written()
     if len(text.encode()) > max_bytes:
         raise ConfigError(

@@ -1,7 +1,6 @@
 """A run's folder read for its page: what its conditions name, checked, since pages are made of others' runs too."""
 
-import json
-import math
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,9 @@ from dsslic_jax.evaluate.measuring.measure import STREAMS
 from dsslic_jax.evaluate.measuring.store import Measurement, Store
 from dsslic_jax.evaluate.protocols import Protocol, protocol
 from dsslic_jax.system.files import MAX_PIXELS
+from dsslic_jax.system.untrusted import read_json
+
+_MOST_FILES = 1 << 22  # of a run
 
 
 @dataclass(frozen=True)
@@ -20,40 +22,48 @@ class RunData:
     """What a run measured last."""
 
     name: str  # of its folder
-    conditions: dict[str, Any]  # as RUN/conditions.json has them
+    conditions: run_conditions.Conditions  # as RUN/conditions.json has them
     protocols: tuple[Protocol, ...]  # under which the run was made
     # Of every layer of every file, by codec, setting and picture; `stream` is the file's whole path.
     measurements: tuple[Measurement, ...]
     files: tuple[Measurement, ...]  # those of whole files among them
     planned: int  # how many files the conditions name
     left_out: dict[str, str]  # codecs that were missing, with the reason
+    passed_over: tuple[
+        str, ...
+    ]  # what is wrong with measurements that are not among these, a line each
 
 
 def read_run(folder: Path) -> RunData:
     """Reads a run; lines of other versions, settings and models than its conditions name are left out.
 
+    So are those that are damaged, cannot be or name streams outside of the run, but these are told.
+
     Raises:
-        DataError: no run, a damaged one, one without measurements, or one that names streams outside of it.
+        DataError: no run, a damaged one, or one without measurements.
         ConfigError: a protocol that this version does not know.
     """
     path = folder / run_conditions.FILE_NAME
     try:
-        conditions = json.loads(path.read_text(encoding="utf-8"))
-        protocols = tuple(protocol(name) for name in conditions["protocols"])
-        left_out = dict(conditions["left_out"])
-        wanted = [
-            (c["codec"], c["labels"], c["version"], c["model"], setting, Path(name).stem)
-            for c in conditions["codecs"]
-            for setting in c["settings"]
-            for name in conditions["picture_files"]
-        ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{folder} is no run of `dsslic evaluate`: {path.name} cannot be read ({error})"
-        ) from error
+        conditions = read_json(path, run_conditions.Conditions, DataError)
+    except (OSError, DataError) as error:
+        raise DataError(f"{folder} is no run of `dsslic evaluate`: {error}") from error
+    planned = sum(len(curve["settings"]) for curve in conditions["codecs"])
+    if planned * len(conditions["picture_files"]) > _MOST_FILES:
+        raise DataError(f"{folder}: its conditions name more than {_MOST_FILES} files")
+    wanted = [
+        (c["codec"], c["labels"], c["version"], c["model"], setting, Path(name).stem)
+        for c in conditions["codecs"]
+        for setting in c["settings"]
+        for name in conditions["picture_files"]
+    ]
     found: dict[tuple[Any, ...], list[Measurement]] = {}
-    for line in Store(folder).measurements():
-        _check(folder, line)
+    store = Store(folder)
+    passed_over = store.damaged
+    for line in store.measurements():
+        if not _is_sound(folder, line):
+            passed_over.append(f"{folder}: a measurement of {line.picture!r} that cannot be")
+            continue
         key = (line.codec, line.labels, line.version, line.model, line.setting, line.picture)
         found.setdefault(key, []).append(replace(line, stream=str(folder / line.stream)))
     measurements = tuple(line for key in wanted for line in found.get(key, ()))
@@ -62,42 +72,29 @@ def read_run(folder: Path) -> RunData:
     return RunData(
         name=folder.resolve().name,
         conditions=conditions,
-        protocols=protocols,
+        protocols=tuple(protocol(name) for name in conditions["protocols"]),
         measurements=measurements,
         files=tuple(line for line in measurements if line.is_last_layer),
         planned=len(wanted),
-        left_out=left_out,
+        left_out=conditions["left_out"],
+        passed_over=tuple(passed_over),
     )
 
 
-def _check(folder: Path, line: Measurement) -> None:
-    """Raises DataError unless every field has its type and a value that can be."""
+def _is_sound(folder: Path, line: Measurement) -> bool:
+    """Whether every field has a value that can be."""
     similarity = line.metrics.get("ms_ssim")
-    texts = (line.picture, line.sha256, line.codec, line.version, line.layer, line.stream)
     layers = {line.layer: 1} if line.layers is None else line.layers
-    numbers = (line.encode_s, line.decode_s, *line.metrics.values())
-    sound = (
-        all(isinstance(text, str) for text in texts)
-        and isinstance(line.labels, str | None)
-        and isinstance(line.model, str | None)
-        and re.fullmatch("([0-9a-f]{16})?", line.model or "") is not None
-        and isinstance(layers, dict)
+    return (
+        re.fullmatch("([0-9a-f]{16})?", line.model or "") is not None
         and line.layer in layers
-        and all(
-            isinstance(count, int) and count > 0
-            for count in (line.width, line.height, line.prefix_bytes, *layers.values())
-        )
+        and min(line.width, line.height, line.prefix_bytes, *layers.values()) > 0
         and line.width * line.height <= MAX_PIXELS
-        and all(_is_number(number) or number is None for number in numbers)
-        and _is_number(line.setting)
-        and line.setting < math.inf
         and (similarity is None or similarity <= 1)
-        and (folder / line.stream).resolve().is_relative_to((folder / STREAMS).resolve())
+        and "\0" not in line.stream
+        and _real(folder / line.stream).is_relative_to(_real(folder / STREAMS))
     )
-    if not sound:
-        raise DataError(f"{folder}: a measurement of {line.picture!r} that cannot be")
 
 
-def _is_number(value: object) -> bool:
-    """Whether it is one, or plus infinity."""
-    return isinstance(value, int | float) and value > -math.inf  # nor is nan
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `resolve` raises for a link to itself

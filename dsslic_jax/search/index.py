@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dsslic_jax.classes.table import (
     UNREGISTERED,
@@ -22,6 +22,7 @@ from dsslic_jax.search.finding import FoundFile, Report, path_key
 from dsslic_jax.search.reading import Entry, read_entry
 from dsslic_jax.system.files import MAX_PIXELS
 from dsslic_jax.system.printable import printable
+from dsslic_jax.system.untrusted import parse_json, typed
 
 _APPLICATION_ID = int.from_bytes(b"DSLC")  # in the SQLite file's own header
 _SCHEMA_VERSION = 1
@@ -37,6 +38,7 @@ _BATCH = 1000  # files read before they are committed: what a killed search lose
 _LOCK_TIMEOUT_S = 30.0  # for another search that is updating the same index
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_TABLES_REMEMBERED = 64
+T = TypeVar("T")
 
 
 class Index(AbstractContextManager["Index"]):
@@ -166,23 +168,27 @@ class Index(AbstractContextManager["Index"]):
             if len(self._tables) >= _MAX_TABLES_REMEMBERED:
                 self._tables.clear()
             query = "SELECT json FROM own_tables WHERE id = ?"
-            (text,) = self._database.execute(query, (table_id,)).fetchone()
-            self._tables[table_id] = parse_class_table(json.loads(text), DataError)
+            found = self._database.execute(query, (table_id,)).fetchone()
+            stored = _parsed(found and found[0], dict[str, Any])
+            self._tables[table_id] = parse_class_table(stored, DataError)
         return self._tables[table_id]
 
     def _entry(self, file: FoundFile, row: tuple[Any, ...]) -> Entry:
         """The entry that a row holds; the index may be anybody's, so it is checked like a file."""
         width, height, table_id, fingerprint, text = row
+        pixels = None
         try:
+            typed([width, height, table_id], tuple[int, int, int], "it", DataError)
             table = self._table(table_id)
-            pixels = None if text is None else {int(i): n for i, n in json.loads(text).items()}
-            sound = type(width) is type(height) is int and min(width, height) > 0
-            sound = sound and width * height <= MAX_PIXELS and type(fingerprint) is bytes
-            if pixels is not None:
-                sound = sound and sum(pixels.values()) in _whole_blocks(width, height)
-                sound = sound and all(0 <= i < table.num_classes for i in pixels)
-                sound = sound and all(type(n) is int and n > 0 for n in pixels.values())
-        except (TypeError, ValueError, AttributeError, RecursionError, DsslicError) as error:
+            sound = min(width, height) > 0 and width * height <= MAX_PIXELS
+            sound = sound and type(fingerprint) is bytes
+            if sound and text is not None:
+                ids = {str(i): i for i in range(table.num_classes)}
+                areas = _parsed(text, dict[str, int])
+                sound = areas.keys() <= ids.keys() and min(areas.values(), default=0) > 0
+                sound = sound and sum(areas.values()) in _whole_blocks(width, height)
+                pixels = {ids[i]: n for i, n in areas.items()} if sound else None
+        except DsslicError as error:
             raise self._damaged(f"the row of {file.path}") from error
         if not sound:
             raise self._damaged(f"the row of {file.path}")
@@ -209,6 +215,13 @@ class Index(AbstractContextManager["Index"]):
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                 raise self._foreign() from error
             raise self._damaged(error) from error
+
+
+def _parsed(text: object, kind: type[T]) -> T:
+    """The JSON that a column holds, which may hold anything. Raises DataError."""
+    if not isinstance(text, str | bytes):
+        raise DataError("no text")
+    return parse_json(text, kind, "it", DataError)
 
 
 def _whole_blocks(width: int, height: int) -> set[int]:

@@ -13,6 +13,7 @@ from dsslic_jax.codec.stream import container
 from dsslic_jax.codec.stream.container import read_header_of
 from dsslic_jax.errors import DsslicError, StreamError
 from dsslic_jax.search.finding import FoundFile, Report
+from dsslic_jax.system.untrusted import open_regular
 
 # No coder of labels needs that many; a hostile header may claim any length.
 _LABEL_BYTES_PER_PIXEL, _LABEL_BYTES_AT_LEAST = 2, 1 << 12
@@ -35,7 +36,7 @@ class Entry:
 
 
 def read_entry(path: str) -> Entry:
-    """Reads the entry of a file. Raises StreamError for what is no sound stream up to layer s, OSError."""
+    """Reads the entry of a file. Raises StreamError for what is no sound stream up to layer s, DataError, OSError."""
     header, payload, status = _read(path)
     pixels = None
     if payload is not None:
@@ -77,7 +78,7 @@ def read_label_map(entry: Entry) -> np.ndarray:
 
 def _read(path: str) -> tuple[container.Header, bytes | None, os.stat_result]:
     """The header, layer s with its checksum checked (None where there is none), and the file's status."""
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         status = os.fstat(file.fileno())
         header, data = read_header_of(file)
         layer = header.layer("s")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+import reprlib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -118,9 +119,9 @@ class Field:
     def problem(self, value: Any) -> str:
         """What is wrong with a value of this field; "" if nothing is."""
         if not any(_is_of(kind, value) for kind in _members(self.type)):
-            return f"must be {self.type_name}, not {value!r}"
+            return f"must be {self.type_name}, not {reprlib.repr(value)}"
         if not self.spec.allows(value):
-            return f"must be {self.spec.allowed()}, not {value!r}"
+            return f"must be {self.spec.allowed()}, not {reprlib.repr(value)}"
         return ""
 
 

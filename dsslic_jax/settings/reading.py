@@ -1,6 +1,7 @@
 """Settings from mappings (a configuration, a model directory's JSON) and back."""
 
 import difflib
+import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from dsslic_jax.errors import ConfigError
 from dsslic_jax.settings.fields import FieldError, Settings, fields_of
 
 S = TypeVar("S", bound=Settings)
+_SHOWN = 80  # characters of an unknown name
 
 
 def read(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
@@ -21,7 +23,8 @@ def read(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
     known = {field.name: field for field in fields_of(kind)}
     for name in values:
         if name not in known:
-            raise ConfigError(f"unknown setting {prefix}{name}; {_suggestion(name, prefix, known)}")
+            suggestion = _suggestion(name[:_SHOWN], prefix, known)
+            raise ConfigError(f"unknown setting {prefix}{name[:_SHOWN]}; {suggestion}")
     given: dict[str, Any] = {}
     # Groups last: what one of them follows is then named by its own name if it is wrong.
     for name, value in sorted(values.items(), key=lambda item: known[item[0]].is_group):
@@ -33,7 +36,7 @@ def read(kind: type[S], values: Mapping[str, Any], prefix: str = "") -> S:
         elif isinstance(value, Mapping):
             given[name] = read(field.type, {**field.changed, **value}, f"{where}.")
         else:
-            raise FieldError(where, f"must be a group of settings, not {value!r}")
+            raise FieldError(where, f"must be a group of settings, not {reprlib.repr(value)}")
     try:
         return kind(**given)
     except FieldError as error:

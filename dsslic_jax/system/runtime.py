@@ -4,6 +4,8 @@ import os
 import sys
 from importlib import metadata
 
+from dsslic_jax.system.folders import user_folder
+
 # XLA's CPU compiler otherwise sends convolutions to a path several times slower. An unknown flag aborts the
 # process, so it is set only for versions in which it was tried.
 FAST_CPU_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
@@ -27,8 +29,8 @@ def prepare() -> None:
                 f"jaxlib {version}: fast CPU convolutions stay off, their flag was not tried with it",
                 file=sys.stderr,
             )
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "dsslic_jax", "xla"))
+    if cache := user_folder("XDG_CACHE_HOME", "~/.cache"):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "dsslic_jax" / "xla"))
     # JAX's own limit of a second leaves out small decoders, which are then compiled by every process.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -25,6 +25,19 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def unwound() -> Iterator[None]:
+    """Where SIGTERM or SIGHUP would end the process at once, they raise SystemExit in the main thread instead."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)  # as shells say it
+
+    deadly = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    heard = [number for number in deadly if signal.getsignal(number) == signal.SIG_DFL]
+    with handled(dict.fromkeys(heard, leave)):
+        yield
+
+
+@contextlib.contextmanager
 def stop_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set, the second time with KeyboardInterrupt, in the main thread.
 

@@ -4,7 +4,6 @@ Names: "discriminator/…" its weights, "mu/…", "nu/…" (Adam) and "trace/…
 "step" the number of steps taken.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ import optax
 from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.convert.transfer import MOMENTS
 from dsslic_jax.errors import ConfigError, ModelError
+from dsslic_jax.system.untrusted import read_json
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, Checkpoints, saved_steps
 from dsslic_jax.train.state import Learner, State, begin_average
 from dsslic_jax.train.tasks.registry import make_task
@@ -34,9 +34,9 @@ def read_run(path: Path) -> tuple[Bundle, dict[str, np.ndarray]]:
     if not steps or (named and not named.isdigit()):
         raise ModelError(f"{path} is neither a model directory nor a training run with checkpoints")
     try:
-        task = make_task(json.loads((workdir / "config.json").read_text()))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{workdir}/config.json is damaged ({error!r})") from error
+        task = make_task(read_json(workdir / "config.json", dict[str, Any], ModelError))
+    except ConfigError as error:
+        raise ModelError(f"{workdir}/config.json is damaged: {error}") from error
     first = task.first_state()
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shardings = jax.tree.map(lambda _: device, first)

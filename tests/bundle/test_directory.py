@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -172,18 +173,28 @@ def edit(directory: Path, change: Callable[[dict], object]) -> None:
         (lambda d: d["model"].pop("finenet_width"), "not as it was written"),
         (lambda d: d["model"].update(norm="layer"), r"model\.norm must be one of"),
         (lambda d: d["model"].update(colours="rgb"), r"unknown setting model\.colours"),
-        (lambda d: d.pop("fingerprint"), "damaged"),
-        (lambda d: d.pop("weights_sha256"), "damaged"),
+        (lambda d: d.pop("fingerprint"), "not as it was written"),
+        (lambda d: d.pop("fingerprint_with_segnet"), "not as it was written"),
+        (lambda d: d.update(fingerprint=5), "not as it was written"),
+        (lambda d: d.pop("weights_sha256"), r"not the one model\.json describes"),
         (lambda d: d.update(format=1), "model format 1, this program reads 2"),
-        (lambda d: d.update(classes="camvid"), "a class table is"),
+        (lambda d: d.update(format="2" * 999), "model format '22"),
+        (lambda d: d.pop("format"), "model format None, this program reads 2"),
+        (lambda d: d.update(classes="camvid"), r"model\.json: classes must be an object"),
         (lambda d: d["classes"].update(table_id=99), "unknown class table 'camvid'"),
         (lambda d: d["classes"].update(table_id=4), "not the one that this program has"),
         (lambda d: d["classes"]["classes"].reverse(), "not the one that this program has"),
-        (lambda d: d.update(classes=[]), "a class table is"),
-        (lambda d: d.update(model="small"), "damaged"),
-        (lambda d: d.update(provenance=["nothing"]), "damaged"),
-        (lambda d: d.update(metrics={"coarse": [{"rows": [1]}]}), "damaged"),
-        (lambda d: d.update(metrics={"coarse": [{}]}), "damaged"),
+        (lambda d: d["classes"].update(void_ids="11"), "void_ids must be a list"),
+        (lambda d: d.update(coding=[]), "coding must be an object"),
+        (lambda d: d.update(model="small"), "model: it must be an object"),
+        (lambda d: d["model"].update(alpha=[8]), r"model\.alpha must be int, not \(8,\)"),
+        (lambda d: d["model"].update(alpha={}), r"model\.alpha must be int, not \{\}"),
+        (lambda d: d["model"].update(norm=["batch"]), r"model\.norm must be str"),
+        (lambda d: d.update(provenance=["nothing"]), "provenance must be an object"),
+        (lambda d: d.update(provenance={"coarse": []}), r"provenance\.coarse must be an object"),
+        (lambda d: d.update(metrics={"coarse": [{"rows": [1]}]}), r"rows\[0\] must be an object"),
+        (lambda d: d.update(metrics={"coarse": [{}]}), "has no member 'rows'"),
+        (lambda d: d.update(metrics={"coarse": [{"rows": [{"a": []}]}]}), "must be str or float"),
     ],
 )
 def test_a_tampered_description_is_refused(
@@ -242,17 +253,68 @@ def test_what_was_measured_does_not_hold_of_a_model_that_decodes_otherwise(
     assert join(measured, {"enhancenet": enhancenet}).metrics == {"segnet": MEASURED}
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"'])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"model"', b'{"format": 1e999}', b"[" * 100_000],
+    ids=lambda text: repr(text[:20]),
+)
 def test_a_description_that_is_none_is_refused(text: bytes, directory: Path) -> None:
     (directory / "model.json").write_bytes(text)
-    with pytest.raises(ModelError, match="damaged model directory"):
+    with pytest.raises(ModelError, match=rf"^{directory}: model\.json: ") as caught:
         bundles.load(directory)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "training.safetensors"])
+def test_pipes_devices_and_endless_files_are_refused_at_once(name: str, directory: Path) -> None:
+    path = directory / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match=f"{name}.* is not a regular file"):
+        bundles.load_with_training(directory)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match=f"{name}.* is not a regular file"):
+        bundles.load_with_training(directory)
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ModelError, match=f"{name}.* is too long"):
+        bundles.load_with_training(directory)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a * np.float32("nan"), "not finite: compnet/head/kernel"),
+        (lambda a: a + np.float32("inf"), "not finite: compnet/head/kernel"),
+        (lambda a: a.astype(np.float64), "not float32: compnet/head/kernel"),
+        (lambda a: a.astype(np.int32), "not float32: compnet/head/kernel"),
+    ],
+)
+def test_weights_that_no_network_can_use_are_refused(
+    change: Callable[[np.ndarray], np.ndarray],
+    message: str,
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    name = "compnet/head/kernel"  # in no fingerprint
+    arrays = {**tiny_bundle.parts["coarse"].arrays, name: change(tiny_bundle.weights[name])}
+    bundles.save(changed(tiny_bundle, "coarse", arrays=arrays), tmp_path)
+    with pytest.raises(ModelError, match=message):
+        bundles.load(tmp_path)
+
+
+def test_arrays_other_than_the_settings_ask_for_never_reach_a_network(tiny_bundle: Bundle) -> None:
+    wider = changed(tiny_bundle, "coarse", settings={"compnet_width": 5})
+    with pytest.raises(ModelError, match=r"misshapen: compnet/"):
+        wider.variables(COARSE)
 
 
 @pytest.mark.parametrize("part", ["model", "segnet", "enhancenet"])
 def test_a_part_that_is_no_object_is_refused(part: str, directory: Path) -> None:
     edit(directory, lambda description: description.update({part: 5}))
-    with pytest.raises(ModelError, match="a part of it is no object"):
+    with pytest.raises(ModelError, match=f"{part}: it must be an object, not 5"):
         bundles.load(directory)
 
 
@@ -268,7 +330,7 @@ def test_weights_that_are_no_safetensors_are_refused(directory: Path) -> None:
         (directory / "weights.safetensors").write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
         edit(directory, lambda d, sha256=sha256: d.update(weights_sha256=sha256))
-        with pytest.raises(ModelError, match="damaged model directory"):
+        with pytest.raises(ModelError, match="no arrays that can be read"):
             bundles.load(directory)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HTTPError
+from huggingface_hub import CommitOperationAdd, HfApi, ModelInfo
+from huggingface_hub.errors import HTTPError, XetDownloadError
 from huggingface_hub.utils import filter_repo_objects, validate_repo_id
 
 from dsslic_jax import cli
@@ -30,6 +30,7 @@ class StandIn:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.sizes: dict[str, int | None] = {}  # told in the place of the true ones
 
     def __getattr__(self, name: str) -> Any:
         signature = inspect.signature(getattr(HfApi, name))
@@ -62,6 +63,19 @@ class StandIn:
                     path.write_bytes(file.read())
             else:
                 path.unlink()
+
+    def _model_info(self, repo_id: str, revision: str | None, files_metadata: bool) -> ModelInfo:
+        assert files_metadata
+        source = self.repository(repo_id, revision)
+        files = [path for path in source.rglob("*") if path.is_file()]
+        listed = [
+            {
+                "rfilename": str(p.relative_to(source)),
+                "size": self.sizes.get(p.name, p.stat().st_size),
+            }
+            for p in files
+        ]
+        return ModelInfo(id=repo_id, sha=revision or "main", siblings=listed)
 
     def _snapshot_download(
         self, repo_id: str, revision: str | None, local_dir: Path, allow_patterns: list[str]
@@ -212,6 +226,34 @@ def test_refusals_of_the_hub_are_told_in_one_line(
     assert "no//name" in refusal(capsys, "pull", "no//name", "model")
     assert "no//name" in refusal(capsys, "push", tiny_model, "no//name")
     assert not names(Path())
+
+
+@pytest.mark.parametrize("size", [None, 10 << 30])
+def test_a_file_larger_than_a_model_has_is_refused_before_it_is_fetched(
+    size: int | None,
+    stand_in: StandIn,
+    tiny_model: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run("push", tiny_model, REPOSITORY)
+    monkeypatch.setattr(StandIn, "_snapshot_download", None)
+    for name in ("model.json", "weights.safetensors", "README.md"):
+        stand_in.sizes = {name: size}
+        assert f"{REPOSITORY}: {name} has {size} bytes" in refusal(
+            capsys, "pull", REPOSITORY, "model"
+        )
+
+
+def test_whatever_the_hub_s_package_raises_is_one_line(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise XetDownloadError("no\nway " * 1000)
+
+    monkeypatch.setattr(StandIn, "_model_info", fail)
+    said = refusal(capsys, "pull", REPOSITORY, "model")
+    assert said.startswith(f"dsslic models: {REPOSITORY}: no way no") and len(said) < 400
 
 
 def test_without_its_package_the_extra_is_named(

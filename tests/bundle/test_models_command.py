@@ -1,6 +1,7 @@
 """`dsslic models`: what is listed, what is found by name and fingerprint, what is refused as damaged."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from dsslic_jax.bundle import directory as bundles
 from dsslic_jax.bundle import known as known_models
 from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.bundle.verifying import verify
+from dsslic_jax.codec.settings import coding_settings
 from tests.codec.pictures import smooth_picture
 from tests.convert import models
 from tests.model_fixture import changed, segnet_part
@@ -67,7 +69,7 @@ def test_no_models_and_damaged_ones_are_said_so(
 ) -> None:
     (bundled / "model.json").write_text('{"classes": "camvid"}')
     assert run() == 0
-    assert "damaged model.json (KeyError('provenance'))" in capsys.readouterr().out
+    assert "model.json: classes must be an object" in capsys.readouterr().out
     shutil.rmtree(bundled)
     assert run() == 0
     assert capsys.readouterr().out.startswith("no models")
@@ -87,11 +89,39 @@ def test_a_bundled_model_goes_by_its_name_and_streams_find_it(
     assert data == Path("a.dsslic").read_bytes()
 
 
-def test_a_directory_goes_before_a_bundled_model_of_its_name(bundled: Path) -> None:
-    assert known_models.model_directory("tiny") == bundled
+def test_a_bundled_model_s_name_is_its_own_whatever_lies_here(bundled: Path) -> None:
     Path("tiny").mkdir()
-    assert known_models.model_directory("tiny") == Path("tiny")
-    assert known_models.model_directory("other") == Path("other")
+    assert known_models.model_directory("tiny") == bundled
+    for given in ("./tiny", Path("tiny"), str(Path("tiny").resolve()), "other"):
+        assert known_models.model_directory(given) == Path(given)
+
+
+def test_one_bad_directory_ends_no_list(
+    bundled: Path, tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contents: list[tuple[str, Callable[[Path], object]]] = [
+        ("pipe", os.mkfifo),
+        ("zero", lambda path: path.symlink_to("/dev/zero")),
+        ("itself", lambda path: path.symlink_to(path)),
+        ("folder", lambda path: path.mkdir()),
+        ("deep", lambda path: path.write_text("[" * 100_000)),
+        ("codes", lambda path: path.write_text('{"format": 2, "\\u001b[2J": 1e999}')),
+    ]
+    for i, (name, make) in enumerate(contents):
+        Path(name).mkdir()
+        make(Path(name) / "model.json")
+        known_models.remember([bytes([i]) * 8], Path(name))
+    links = known_models.folder()
+    assert links is not None
+    (links / "ff").symlink_to(links / "ff")
+    (links / "fe").write_text("no link")
+    assert run() == 0
+    listed = capsys.readouterr().out
+    assert listed.count("\n") == 10 and listed.replace("\n", "").isprintable()
+    assert run("verify") == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("ok    tiny\n") and said.out.count("bad   ") == len(contents)
+    assert said.out.count("gone  ") == 2 and said.err.count("\n") == 1
 
 
 def test_sound_models_pass_with_a_line_each(
@@ -163,7 +193,10 @@ BIAS = "segnet/params/logits/bias"  # of twelve classes
             "segnet is for 11 classes, the table 'camvid' has 12",
         ),
         (described(segnet__backbone="huge"), "backbone must be one of"),
-        (described(segnet={"classes": 12}), "missing: segnet/batch_stats/stage_0_block_0/conv_1"),
+        (described(segnet={"classes": 12}), "not as it was written (fingerprint)"),
+        (described(coding__layers=[1]), "coding.layers must be int, not (1,)"),
+        (described(coding__layer=1), "unknown setting coding.layer"),
+        (described(coding__quality="x" * 999), "coding.quality must be float"),
         (weighted(BIAS, None), f"missing: {BIAS}"),
         (weighted(BIAS, np.zeros(11, np.float32)), f"misshapen: {BIAS} [11], not [12]"),
         (weighted(BIAS, np.zeros(12, np.float64)), f"not float32: {BIAS}"),
@@ -190,7 +223,7 @@ def test_what_is_wrong_with_a_model_is_told_in_its_line(
 def test_every_model_that_comes_with_the_package_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     for directory in known_models.bundled().values():
-        model = verify(directory)
+        model = verify(directory, coding_settings)
         assert [known_models.find(found).resolve() for found in model.fingerprints] == [
             directory.resolve() for _ in model.fingerprints
         ]

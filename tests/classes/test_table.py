@@ -1,6 +1,7 @@
 """Class tables: sizes, ids, colours, and the ids that label files store differently."""
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsslic_jax.classes.table import class_table, class_table_by_id, relabelling
+from dsslic_jax.classes.table import (
+    class_table,
+    class_table_by_id,
+    parse_class_table,
+    relabelling,
+)
 from dsslic_jax.errors import ConfigError, DataError, StreamError
 
 TABLES = {
@@ -164,6 +170,54 @@ def test_what_is_said_of_classes_must_be_whole(
     target = own_table(tmp_path / "two.json", change(list(class_table("camvid").names)))
     with pytest.raises(ConfigError, match="each class of 'camvid' once"):
         relabelling("camvid", target)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 5},
+        {"name": "\x1b]0;owned\x07"},
+        {"classes": {"ab": "cd"}},
+        {"classes": [["a\nb", [0, 0, 0]]]},
+        {"classes": [["a", [0, 0, 0]], ["a", [1, 1, 1]]]},
+        {"classes": [["a", [0, 0, 0.0]]]},
+        {"classes": [["a", "012"]]},
+        {"classes": [[["a"], [0, 0, 0]]]},
+        {"void_ids": "0"},
+        {"void_ids": [0, 0]},
+        {"void_ids": [True]},
+        {"void_ids": [1e300]},
+        {"file_ids": {"01": 0}},
+        {"file_ids": {"256": 0}},
+        {"file_ids": {"\N{SUPERSCRIPT TWO}": 0}},
+        {"file_ids": {"1": "0"}},
+        {"file_ids": None},
+        {"table_id": "255"},
+    ],
+    ids=str,
+)
+def test_a_table_with_a_wrong_type_twice_the_same_or_a_command_is_refused(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    sound = {"name": "a", "classes": [["b", [0, 0, 0]], ["c", [1, 1, 1]]], "void_ids": [0]}
+    assert parse_class_table(sound, ConfigError).num_classes == 2
+    with pytest.raises(ConfigError, match=r"^class table: .+") as caught:
+        parse_class_table({**sound, **change}, ConfigError)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("merged", [5, {"none": "Car"}, {"none": [5]}], ids=str)
+def test_what_is_said_of_classes_has_its_types(tmp_path: Path, merged: object) -> None:
+    with pytest.raises(ConfigError, match=r"two\.json: from\.camvid"):
+        relabelling("camvid", own_table(tmp_path / "two.json", merged))
+
+
+def test_a_table_in_a_pipe_or_a_text_that_is_none_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for name, told in (("pipe", "not a regular file"), ("deep", "inside each other"), ("no", "No")):
+        with pytest.raises(ConfigError, match=rf"{name}\.json.* {told}"):
+            class_table(str(tmp_path / f"{name}.json"))
 
 
 def test_table_survives_pickling_and_hashing() -> None:

@@ -2,13 +2,14 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dsslic_jax.errors import DataError
-from dsslic_jax.evaluate.measuring.store import Measurement, Store
+from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
 
 WHOLE = Measurement(
     picture="a",
@@ -122,10 +123,36 @@ def test_a_last_line_cut_by_a_kill_is_dropped_and_written_over(
     assert [*Store(tmp_path).measurements()] == [WHOLE, *LAYERED]
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "1", "{", '{"bytes": 1, "metrics": {}}', "\x00\xff"])
-def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
+def with_field(name: str, value: object) -> str:
+    return json.dumps({**json.loads(WHOLE.to_json()), name: value})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{}", "[]", "1", "{", '{"bytes": 1, "metrics": {}}', "\x00\xff", "[" * 9999),
+        *(with_field(*field) for field in (("width", "4"), ("width", 4.5), ("width", True))),
+        *(with_field(*field) for field in (("layers", [1]), ("infinite", 5), ("metrics", {"a": "b"}))),
+        *(with_field(*field) for field in (("setting", math.inf), ("picture", "\ud800"), ("more", 1))),
+        '"' + "x" * (1 << 20) + '"',
+    ],
+    ids=lambda line: line[:5] + line[-40:],
+)  # fmt: skip
+def test_a_damaged_line_is_named_and_passed_over(tmp_path: Path, line: str) -> None:
     Store(tmp_path).append([WHOLE])
     with stored(tmp_path).open("a", encoding="latin-1") as file:
         file.write(f"{line}\n")
-    with pytest.raises(DataError, match=r"measurements\.jsonl: line 2 is no measurement"):
+    Store(tmp_path).append(LAYERED)
+    store = Store(tmp_path)
+    assert [*store.measurements()] == [WHOLE, *LAYERED]
+    (told,) = store.damaged
+    assert "measurements.jsonl: line 2 is passed over: no measurement" in told
+    assert len(told) < 300 + len(str(tmp_path))
+
+
+def test_a_pipe_in_a_run_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(stored(tmp_path))
+    with pytest.raises(DataError, match="not a regular file"):
         Store(tmp_path)
+    with pytest.raises(DataError, match="not a regular file"), only_writer(tmp_path):
+        pass

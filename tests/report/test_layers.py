@@ -14,9 +14,8 @@ from dsslic_jax.cli import main
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.layers.residual import read_opening
 from dsslic_jax.codec.stream.container import layer_lengths, read_header, read_layers
-from dsslic_jax.errors import StreamError
 from dsslic_jax.report.inspect_page import inspect_page
-from dsslic_jax.report.pictures.decoding import Decoder
+from dsslic_jax.report.pictures.decoding import DamagedFile, Decoder
 from dsslic_jax.report.run_data import read_run
 from tests.evaluate.folders import read_csv
 from tests.report.runs import SmallRun, data_of, make_run, pixels_of, write_page
@@ -158,7 +157,7 @@ def test_a_stream_that_is_cut_is_told_by_its_name(layered_run: SmallRun, tmp_pat
     cut = tmp_path / "cut.dsslic"
     cut.write_bytes(Path(file.stream).read_bytes()[:-1])
     changed = replace(file, stream=str(cut))
-    with pytest.raises(StreamError, match=r"cut\.dsslic: cut after layer c"):
+    with pytest.raises(DamagedFile, match=r"cut\.dsslic: cut after layer c"):
         Decoder(lambda _: pytest.fail("decoded"), {}).picture(changed)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -201,12 +202,31 @@ def test_measurements_of_another_version_stay_out_of_the_page(copied_run: SmallR
         {"model": "x"},
     ],
 )
-def test_measurements_that_cannot_be_are_refused_in_one_line(
+def test_measurements_that_cannot_be_are_named_and_left_out(
     copied_run: SmallRun, fields: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     change_line(copied_run, 3, **fields)
-    assert main(["report", str(copied_run.folder)]) == 1
-    assert "that cannot be" in capsys.readouterr().err
+    assert main(["report", str(copied_run.folder)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("note: ") and said.count("\n") == 1
+    data = data_of((copied_run.folder / "report.html").read_text())
+    assert len(data["files"]["rows"]) == 15
+    assert any("1 measurements are damaged" in note for note in data["notes"])
+
+
+def test_a_bad_coded_file_is_named_and_not_shown(copied_run: SmallRun) -> None:
+    streams = [copied_run.folder / file.stream for file in read_run(copied_run.folder).files]
+    bad = [streams[i] for i in (0, 1, 5, 9)]
+    for path in bad:
+        path.unlink()
+    bad[1].write_bytes(b"no picture")
+    os.mkfifo(bad[2])
+    bad[3].mkdir()
+    assert main(["report", str(copied_run.folder)]) == 0
+    data = data_of((copied_run.folder / "report.html").read_text())
+    shown = [note for note in data["notes"] if "Left out of what is shown" in note]
+    assert len(shown) == len({note.partition(".jpg")[0] for note in shown}) >= 1
+    assert len(data["files"]["rows"]) == 16 and data["viewer"]["files"]
 
 
 def test_without_bokeh_the_command_says_how_to_get_it(
@@ -232,6 +252,15 @@ def test_a_folder_without_a_run_is_refused(
 ) -> None:
     assert main(["report", str(tmp_path)]) == 1
     assert "is no run" in capsys.readouterr().err
-    (tmp_path / "conditions.json").write_text('{"protocols": ["fair"], "codecs": 3}')
+    path = tmp_path / "conditions.json"
+    sound = '"protocols": {"fair": {}}, "picture_files": [], "left_out": {}, "codecs"'
+    curve = '{"codec": "jpeg", "labels": 5, "version": "9", "model": null, "settings": [50]}'
+    for text in (f"{{{sound}: 3}}", f"{{{sound}: [{curve}]}}", "[" * 9999, "1e999", "[]"):
+        path.write_text(text)
+        assert main(["report", str(tmp_path)]) == 1
+        said = capsys.readouterr().err
+        assert "is no run" in said and said.count("\n") == 1
+    path.unlink()
+    os.mkfifo(path)
     assert main(["report", str(tmp_path)]) == 1
-    assert "is no run" in capsys.readouterr().err
+    assert "not a regular file" in capsys.readouterr().err

@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,11 +194,31 @@ def test_damaged_files_are_named_and_the_search_goes_on(
 
 
 def test_names_in_a_stream_cannot_command_the_terminal(run: Run) -> None:
-    save(Path("a.dsslic"), {0: 100}, own_table("\x1b]0;owned\x07", "car"))
-    assert run("not car", "a.dsslic")[0] == "a.dsslic  \\x1b]0;owned\\x07 100.0%\n"
+    turned = "\N{RIGHT-TO-LEFT OVERRIDE}cat"
+    save(Path("a.dsslic"), {0: 100}, own_table(turned, "car"))
+    assert run("not car", "a.dsslic")[0] == "a.dsslic  \\u202ecat 100.0%\n"
     with pytest.raises(ConfigError) as caught:
         run("cat5", "a.dsslic")
     assert str(caught.value).isprintable()
+
+
+def test_one_bad_file_among_many_is_named_and_passed_over(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(Path("d/a.dsslic"), {CAR: 100})
+    save(Path("d/z.dsslic"), {CAR: 100})
+    os.mkfifo("d/pipe.dsslic")
+    Path("d/zero.dsslic").symlink_to("/dev/zero")
+    Path("d/gone.dsslic").symlink_to("nowhere")
+    hostile: tuple[Any, ...] = ("\x1b[2J", "\ud800", 5, 1e999, {"a": [[[]]]})
+    for i, name in enumerate(hostile):
+        save(Path(f"d/hostile{i}.dsslic"), None, replace(own_table("a"), name=name))
+    with pytest.raises(DataError, match="8 of the files and folders could not be searched"):
+        run("car", "d")
+    said = capsys.readouterr()
+    assert [line.split("  ")[0] for line in said.out.splitlines()] == ["d/a.dsslic", "d/z.dsslic"]
+    assert said.err.count("\n") == 8 and said.err.count("the stream's class table: ") == 5
+    assert said.err.replace("\n", "").isprintable()
 
 
 def test_a_search_of_nothing_is_an_error(run: Run) -> None:

@@ -254,6 +254,10 @@ def test_a_file_that_is_no_index_is_refused_and_left_alone(search: Search) -> No
         ("UPDATE files SET class_table = NULL", "the row of"),
         ("UPDATE files SET fingerprint = 3", "the row of"),
         ("UPDATE own_tables SET json = '[1]'", "the row of"),
+        ("UPDATE own_tables SET json = 5", "the row of"),
+        ("UPDATE files SET pixels = '{\"0\": 1e999}'", "the row of"),
+        ('UPDATE files SET pixels = \'{"00": 60, "8": 40}\'', "the row of"),
+        ("UPDATE files SET pixels = 5", "the row of"),
     ],
 )
 def test_an_index_that_somebody_changed_is_refused_in_one_line(

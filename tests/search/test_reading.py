@@ -10,7 +10,7 @@ import pytest
 
 from dsslic_jax.codec.stream import container
 from dsslic_jax.codec.varint import write_varint
-from dsslic_jax.errors import StreamError
+from dsslic_jax.errors import DataError, StreamError
 from dsslic_jax.search import reading
 from dsslic_jax.search.reading import read_entry, read_label_map
 from tests.search.streams import CAMVID, CAR, SKY, map_of, own_table, save, stream
@@ -110,6 +110,12 @@ def test_a_layer_of_impossible_length_is_refused_before_it_is_read(tmp_path: Pat
     os.truncate(path, 1 << 32)  # a sparse file: it takes no room, reading it would
     with pytest.raises(StreamError, match=f"declares {1 << 31} bytes of labels: too much"):
         read_entry(str(path))
+
+
+def test_a_pipe_that_took_a_file_s_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.dsslic")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_entry(str(tmp_path / "a.dsslic"))
 
 
 def test_a_map_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:

@@ -94,6 +94,28 @@ def test_damage_to_any_file_is_noticed_and_the_checkpoint_before_is_used(
         assert sorted(path.name for path in copy.iterdir()) == ["1", "2.damaged"]
 
 
+@pytest.mark.parametrize(
+    "digests",
+    [
+        "[" * 100_000,
+        "[]",
+        '{"a": 5}',
+        '{"a\\u0000b": "5"}',
+        '{"a": "5", "a": "5"}',
+        '{"pipe": "5"}',
+    ],
+    ids=lambda text: text[:20],
+)
+def test_digests_that_are_none_are_damage(
+    digests: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(saved, tmp_path / "copy")
+    os.mkfifo(copy / "2" / "pipe")
+    (copy / "2" / DIGESTS).write_text(digests)
+    assert resumed_at(copy) == 1
+    assert capsys.readouterr().out.startswith("checkpoint 2 is damaged: ")
+
+
 def test_where_no_checkpoint_is_whole_the_run_does_not_begin_anew(
     saved: Path, tmp_path: Path
 ) -> None:

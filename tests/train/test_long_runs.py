@@ -246,7 +246,9 @@ def test_what_lies_after_the_start_counts_no_more_nor_does_a_torn_line(tmp_path:
     }
 
 
-@pytest.mark.parametrize("line", [b"\xff\n", b"[1]\n", b"{}\n", b"step\n"])
+@pytest.mark.parametrize(
+    "line", [b"\xff\n", b"[1]\n", b"{}\n", b"step\n", b'{"step": "1"}\n', b"[" * 9999 + b"\n"]
+)
 def test_a_damaged_log_is_named(line: bytes, tmp_path: Path) -> None:
     (tmp_path / METRICS).write_bytes(line)
     with pytest.raises(DataError, match=rf"{METRICS} is damaged .*: move it away"):

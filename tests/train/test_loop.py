@@ -15,8 +15,9 @@ from PIL import Image
 
 from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.bundle.verifying import verify
-from dsslic_jax.errors import ConfigError, TrainingStopped
-from dsslic_jax.train import loop
+from dsslic_jax.codec.settings import coding_settings
+from dsslic_jax.errors import ConfigError, ModelError, TrainingStopped
+from dsslic_jax.train import loop, portable
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, claim
 from dsslic_jax.train.running.monitor import Monitor
 from dsslic_jax.train.tasks.registry import make_task
@@ -81,6 +82,16 @@ def test_a_work_directory_of_other_settings_is_refused(tmp_path: Path) -> None:
     moved = small_compression(log_every=1)
     moved.data.root = "/elsewhere"
     claim(tmp_path, settings_of(moved))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "1e999", '{"task": ["segmentation"]}'])
+def test_a_configuration_that_is_none_is_refused_by_its_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "2").mkdir(parents=True)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        portable.read_run(tmp_path)
+    with pytest.raises(ConfigError, match=r"config\.json|other settings"):
+        claim(tmp_path, settings_of(small_compression()))
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_name(tmp_path: Path) -> None:
@@ -233,7 +244,7 @@ def test_a_model_is_written_before_its_first_step(tmp_path: Path) -> None:
     workdir = f"--workdir={tmp_path}"
     process = ended([sys.executable, "-m", "dsslic_jax.main", config, workdir, "--untrained"])
     assert process.returncode == 0, process.stderr
-    model = verify(tmp_path / "model")
+    model = verify(tmp_path / "model", coding_settings)
     assert set(model.parts) == {"coarse", "enhancenet"}
     assert model.parts["enhancenet"].provenance["steps"] == 0
     assert not (tmp_path / CHECKPOINTS).exists()

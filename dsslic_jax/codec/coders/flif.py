@@ -4,7 +4,6 @@ Truncated or corrupt FLIF files decode with exit code 0 and write a picture; fli
 and for about half of all flipped bits. Each file's size is compared with what the caller expects before flif sees it.
 """
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,8 +49,7 @@ class ExternalFlif:
         """Codes uint8 [H,W] or [H,W,3]; [H,W] without interlacing (-N): maps shrink by 2-13 %."""
         source = "in.pgm" if picture.ndim == 2 else "in.ppm"
         options = ["-e", "-E100"] + (["-N"] if picture.ndim == 2 else [])
-        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
-            folder = Path(name)
+        with running.private_folder() as folder:
             (folder / source).write_bytes(write_pnm(picture))
             arguments = [*options, str(folder / source), str(folder / "out.flif")]
             data = self._run(arguments, folder, picture.size, "out.flif")[0].read_bytes()
@@ -74,8 +72,7 @@ class ExternalFlif:
                 "was expected"
             )
         output = "out.pgm" if channels == 1 else "out.ppm"
-        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
-            folder = Path(name)
+        with running.private_folder() as folder:
             (folder / "in.flif").write_bytes(data)
             arguments = ["-d", str(folder / "in.flif"), str(folder / output)]
             written, said = self._run(arguments, folder, height * width, output)

@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Any
 
 from dsslic_jax.classes import table as tables
 from dsslic_jax.classes.table import ClassTable
@@ -18,6 +18,7 @@ from dsslic_jax.codec.label_scale import LABEL_SCALES, coarse_shape
 from dsslic_jax.codec.varint import NumberCut, read_varint, write_varint
 from dsslic_jax.errors import DataError, StreamError
 from dsslic_jax.system.files import MAX_PIXELS
+from dsslic_jax.system.untrusted import parse_json
 
 MAGIC = b"DSLC"
 VERSION = 2
@@ -80,7 +81,7 @@ class Header:
 def write(header: Header, payloads: Sequence[tuple[str, str, bytes]]) -> bytes:
     """A stream of `payloads` = (layer name, coder, bytes) in order; `header.layers` is not looked at.
 
-    Raises DataError for more than MAX_EXTENSION_BYTES of metadata.
+    Raises DataError for more than MAX_EXTENSION_BYTES of metadata, or a class table of more than _MAX_TABLE_BYTES.
     """
     extension = _write_extension(header)
     flags = _GREY * header.grey + _LABELS_AT_DECODER * header.labels_at_decoder
@@ -243,8 +244,12 @@ def _write_extension(header: Header) -> bytes:
     chunks = [(tag, told[name]) for name, tag in METADATA_TAGS.items() if name in told]
     if header.classes.table_id == tables.UNREGISTERED:
         table = tables.class_table_json(header.classes)
-        table |= {"file_ids": {}}  # how files store ids is ours
-        chunks.insert(0, (_TABLE_TAG, zlib.compress(json.dumps(table).encode(), 9)))
+        table["file_ids"] = {}  # how files store ids is ours
+        text = json.dumps(table).encode()
+        if len(text) > _MAX_TABLE_BYTES:
+            limit = f"the limit is {_MAX_TABLE_BYTES}: shorten the names of classes"
+            raise DataError(f"the class table takes {len(text)} bytes; {limit}")
+        chunks.insert(0, (_TABLE_TAG, zlib.compress(text, 9)))
     extension = b"".join(bytes([tag]) + write_varint(len(d)) + d for tag, d in chunks)
     if len(extension) > MAX_EXTENSION_BYTES:
         limit = f"the limit is {MAX_EXTENSION_BYTES}"
@@ -271,11 +276,11 @@ def _class_table(table_id: int, chunks: Mapping[int, bytes]) -> ClassTable:
     inflate = zlib.decompressobj()
     try:
         text = inflate.decompress(chunks[_TABLE_TAG], _MAX_TABLE_BYTES)
-        if not inflate.eof:
-            raise StreamError("the stream's class table is cut short or too long")
-        stored = json.loads(text)
-        if not isinstance(stored, dict) or "table_id" in stored:
-            raise ValueError("it is no table that is sent")
-    except (KeyError, zlib.error, ValueError, RecursionError) as error:
+    except (KeyError, zlib.error) as error:
         raise StreamError("the stream sends no readable class table") from error
-    return tables.parse_class_table(stored, StreamError)
+    if not inflate.eof:
+        raise StreamError("the stream's class table is cut short or too long")
+    stored = parse_json(text, dict[str, Any], "the stream's class table", StreamError)
+    if "table_id" in stored:
+        raise StreamError("the stream sends a class table with a number: only registered ones have")
+    return tables.parse_class_table(stored, StreamError, "the stream's class table")

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.bundle.verifying import require
+from dsslic_jax.bundle.model import Bundle, require
 from dsslic_jax.convert import discriminator, rules
 from dsslic_jax.convert.naming import MODULE, module_row, told_by_our_arrays
 from dsslic_jax.convert.programs import programs_of

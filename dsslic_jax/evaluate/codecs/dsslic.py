@@ -74,7 +74,7 @@ class Dsslic:
         self._prepared: set[tuple[str, int, int]] = set()
         # The fingerprint leaves out what an encoder alone has; model.json names all weights by their hash. What was
         # measured before is no part of the model.
-        description = json.loads((model / "model.json").read_text())
+        description = bundle.read_description(model)
         description.pop("metrics", None)
         digest = hashlib.sha256(json.dumps(description, indent=1).encode()).hexdigest()[:12]
         chosen = _other_than_default(self._own)

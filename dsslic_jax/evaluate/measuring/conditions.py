@@ -7,12 +7,33 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, is_lossy
 from dsslic_jax.evaluate.protocols import AVERAGING_TEXT, Protocol
 
 FILE_NAME = "conditions.json"
+
+
+class CurveConditions(TypedDict):
+    """Of `Conditions`, one codec with labels of one source."""
+
+    codec: str
+    labels: str | None
+    version: str
+    model: str | None  # fingerprint, in hexadecimal
+    settings: list[float]
+
+
+class Conditions(TypedDict):
+    """What programs read of RUN/conditions.json; the rest is for people."""
+
+    protocols: dict[str, Any]
+    picture_files: list[str]
+    codecs: list[CurveConditions]
+    left_out: dict[str, str]  # codecs that were missing, with the reason
+
+
 _PACKAGES = (
     *("dsslic_jax", "jax", "jaxlib", "flax", "numpy", "scipy"),
     *("pillow", "imagecodecs", "av", "pillow-heif"),

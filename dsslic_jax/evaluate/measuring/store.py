@@ -1,7 +1,7 @@
 """RUN/measurements.jsonl: everything that was measured, one JSON object a line, appended as each file is measured.
 
 A run that was stopped or is given again finds here what it need not do. Lines of other versions, settings or models
-stay beside those of today, each under its own key. A last line cut by a kill is dropped.
+stay beside those of today, each under its own key. A last line cut by a kill is dropped, a damaged one passed over.
 
 Infinite values, which JSON has not, are null; "infinite" names them, and "lossless" tells that the decoded picture is
 the picture.
@@ -13,13 +13,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from dsslic_jax.errors import DataError
 from dsslic_jax.metrics import bits_per_pixel, bits_per_sample
+from dsslic_jax.system.untrusted import parse_json, read_regular, typed
 
 FILE_NAME = "measurements.jsonl"
 WHOLE = "whole"
+_MOST_BYTES = 1 << 30  # a million measurements
+_MOST_LINE_BYTES = 1 << 20
 
 
 def curve_name(codec: str, labels: str | None) -> str:
@@ -111,12 +114,22 @@ class Measurement:
         return json.dumps(fields, allow_nan=False)
 
 
+class _Line(TypedDict):
+    """What a line has in another form than `Measurement`."""
+
+    bytes: int
+    metrics: dict[str, float | None]
+    infinite: NotRequired[list[str]]
+
+
 def from_json(line: str | bytes) -> Measurement:
-    """The inverse of `Measurement.to_json`. Raises ValueError, KeyError or TypeError for anything else."""
-    fields: dict[str, Any] = json.loads(line)
-    fields["prefix_bytes"] = fields.pop("bytes")
-    fields["metrics"] |= dict.fromkeys(fields.pop("infinite", ()), math.inf)
-    return Measurement(**fields)
+    """The inverse of `Measurement.to_json`. Raises DataError for anything else."""
+    what = "no measurement"
+    told = parse_json(line, _Line, what, DataError)
+    infinite = dict.fromkeys(told.get("infinite", ()), math.inf)
+    fields: dict[str, Any] = {k: v for k, v in told.items() if k not in ("bytes", "infinite")}
+    fields |= {"prefix_bytes": told["bytes"], "metrics": told["metrics"] | infinite}
+    return typed(fields, Measurement, what, DataError)
 
 
 @contextlib.contextmanager
@@ -128,6 +141,8 @@ def only_writer(run: Path) -> Iterator[None]:
         yield
         return
     run.mkdir(parents=True, exist_ok=True)
+    if (run / FILE_NAME).exists() and not (run / FILE_NAME).is_file():
+        raise DataError(f"{run / FILE_NAME} is not a regular file")
     with (run / FILE_NAME).open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,15 +154,20 @@ def only_writer(run: Path) -> Iterator[None]:
 
 
 class Store:
-    """The measurements of a run, in memory and on disk. One process at a time may append: `only_writer`."""
+    """The measurements of a run, in memory and on disk. One process at a time may append: `only_writer`.
+
+    Attributes:
+      damaged: what is wrong with lines that were passed over, each in a line; what they held is measured again.
+    """
 
     def __init__(self, run: Path) -> None:
-        """Reads what is there, if anything. Raises DataError where a line, the last excepted, is damaged."""
+        """Reads what is there, if anything. Raises DataError for what is no regular file of bounded size."""
         self._path = run / FILE_NAME
         self._found: dict[Key, dict[str, Measurement]] = {}
-        data = self._path.read_bytes() if self._path.exists() else b""
+        self.damaged: list[str] = []
+        data = read_regular(self._path, _MOST_BYTES) if self._path.exists() else b""
         self._whole_bytes = data.rfind(b"\n") + 1
-        self._remember(_parsed(self._path, data[: self._whole_bytes]))
+        self._remember(self._parsed(data[: self._whole_bytes]))
 
     def find(self, key: Key, metrics: Iterable[str]) -> list[Measurement]:
         """The measurements of a file, its first layer first; none if a layer or one of the metrics is missing."""
@@ -179,12 +199,11 @@ class Store:
         for line in lines:
             self._found.setdefault(line.key, {})[line.layer] = line
 
-
-def _parsed(path: Path, data: bytes) -> Iterator[Measurement]:
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            yield from_json(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}: line {number} is no measurement ({error!r}): remove it; it is measured again"
-            ) from error
+    def _parsed(self, data: bytes) -> Iterator[Measurement]:
+        for number, line in enumerate(data.splitlines(), start=1):
+            try:
+                if len(line) > _MOST_LINE_BYTES:
+                    raise DataError("no measurement: too long")
+                yield from_json(line)
+            except DataError as error:
+                self.damaged.append(f"{self._path}: line {number} is passed over: {error}")

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dsslic_jax.codec.stream import container
-from dsslic_jax.errors import CoderUnavailable, DataError, ModelError, StreamError
+from dsslic_jax.errors import CoderUnavailable, DataError, DsslicError, ModelError, StreamError
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.codecs.registry import LAYERED, Sources, make_codec
 from dsslic_jax.evaluate.measuring.store import Measurement
+from dsslic_jax.system.untrusted import read_regular
 
 if TYPE_CHECKING:
     from dsslic_jax.codec.codec import Codec, Decoded
 
 _KEPT_PIXELS = 1 << 26  # of coarse pictures: those of 24 Kodak pictures are a seventh of it
+_MOST_BYTES_PER_PIXEL, _MORE_BYTES = 16, 1 << 20  # of a coded file: above any codec's
+
+
+class DamagedFile(DataError):
+    """A coded file is not there, damaged, not of the size that was measured, or of a model that is not known here."""
+
+    def __init__(self, file: Measurement, error: Exception) -> None:
+        super().__init__(f"{file.stream}: {error}")
+        self.stream = file.stream
 
 
 class Decoder:
@@ -45,28 +55,27 @@ class Decoder:
         return None
 
     def picture(self, file: Measurement) -> np.ndarray:
-        """The decoded picture, uint8 [H, W, 3].
-
-        Raises:
-            CoderUnavailable, ModelError: see `why_not`.
-            CoderFailed, StreamError: the file is damaged.
-            DataError: it is not of the size that was measured.
-        """
+        """The decoded picture, uint8 [H, W, 3]. Raises DamagedFile."""
         shape = file.height, file.width, 3
-        if file.codec not in LAYERED:
-            return self._file_codec(file.codec).decode(Path(file.stream).read_bytes(), shape)
-        picture = self.layers(file).picture
-        if picture is None or picture.shape != shape:
-            raise DataError(f"{file.stream}: not the whole picture that was measured")
-        return picture
+        with _damage_of(file):
+            if file.codec not in LAYERED:
+                return self._file_codec(file.codec).decode(_data(file), shape)
+            picture = self._layers(file).picture
+            if picture is None or picture.shape != shape:
+                raise DataError("not the whole picture that was measured")
+            return picture
 
     def layers(self, file: Measurement) -> Decoded:
-        """All layers of one of our streams; raises as `picture` does."""
-        data = Path(file.stream).read_bytes()
+        """All layers of one of our streams. Raises DamagedFile."""
+        with _damage_of(file):
+            return self._layers(file)
+
+    def _layers(self, file: Measurement) -> Decoded:
+        data = _data(file)
         header = container.read_header(data)
         payloads = container.read_layers(data, header)
         if len(payloads) < len(header.layers):
-            raise StreamError(f"{file.stream}: cut after layer {[*payloads][-1]}")
+            raise StreamError(f"cut after layer {[*payloads][-1]}")
         key = _what_coarse_depends_on(header, payloads)
         known = self._coarse.get(key)
         if known is None:
@@ -84,6 +93,18 @@ class Decoder:
         while pixels > _KEPT_PIXELS:
             _, oldest = self._coarse.popitem(last=False)
             pixels -= oldest.header.width * oldest.header.height
+
+
+@contextmanager
+def _damage_of(file: Measurement) -> Iterator[None]:
+    try:
+        yield
+    except (DsslicError, OSError) as error:
+        raise DamagedFile(file, error) from error
+
+
+def _data(file: Measurement) -> bytes:
+    return read_regular(file.stream, _MOST_BYTES_PER_PIXEL * file.width * file.height + _MORE_BYTES)
 
 
 def _file_codec(name: str, programs: Mapping[str, str]) -> FileCodec:

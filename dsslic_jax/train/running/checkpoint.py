@@ -24,6 +24,7 @@ from dsslic_jax.errors import ConfigError, TrainingStopped
 from dsslic_jax.settings.fields import free_to_change
 from dsslic_jax.settings.reading import to_mapping
 from dsslic_jax.system.files import write_atomically
+from dsslic_jax.system.untrusted import read_json
 from dsslic_jax.train.devices.sharding import place
 from dsslic_jax.train.running.digests import find_damage, write_digests
 from dsslic_jax.train.settings import RunSettings
@@ -184,12 +185,12 @@ def saved_steps(directory: Path) -> list[int]:
 def claim(workdir: Path, run: RunSettings) -> None:
     """Writes config.json, after checking that a run with checkpoints goes on with the settings it began with.
 
-    Raises ConfigError naming the settings that differ.
+    Raises ConfigError naming the settings that differ, or saying that what it wrote cannot be read.
     """
     ours = json.loads(json.dumps(to_mapping(run)))
     path = workdir / "config.json"
     if path.exists() and saved_steps(workdir / CHECKPOINTS):
-        theirs = json.loads(path.read_text())
+        theirs = read_json(path, dict[str, Any], ConfigError)
         free = tuple(free_to_change(type(run)))
         old, new = (flax.traverse_util.flatten_dict(held, sep=".") for held in (theirs, ours))
         changed = [

@@ -4,7 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
+from dsslic_jax.errors import DataError, TrainingStopped
 from dsslic_jax.system.files import write_atomically
+from dsslic_jax.system.untrusted import open_regular, read_json
 
 DIGESTS = "digests.json"
 # Orbax writes these after the digests, as it commits. They say when that was, and nothing of the state.
@@ -23,19 +25,20 @@ def write_digests(checkpoint: Path) -> None:
 def find_damage(checkpoint: Path) -> str | None:
     """What is wrong with the first file that is not as it was written; None where all are whole."""
     try:
-        digests = json.loads((checkpoint / DIGESTS).read_bytes())
-        expected = [*digests.items(), *((name, None) for name in WRITTEN_LAST)]
-    except (OSError, ValueError, AttributeError) as error:
+        digests = read_json(checkpoint / DIGESTS, dict[str, str], TrainingStopped)
+    except (OSError, TrainingStopped) as error:
         return f"{DIGESTS} cannot be read ({error})"
-    for name, digest in expected:
+    for name, digest in [*digests.items(), *((name, None) for name in WRITTEN_LAST)]:
+        if "\0" in name:
+            return f"{DIGESTS} cannot be read ({name!r} is no name of a file)"
         try:
             if digest not in (None, _sha256(checkpoint / name)):
                 return f"{name} is not as it was written"
-        except (OSError, ValueError) as error:
+        except (OSError, DataError) as error:
             return f"{name} cannot be read ({error})"
     return None
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

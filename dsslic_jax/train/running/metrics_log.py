@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -17,9 +18,17 @@ from tensorboardX.summary import scalar
 
 from dsslic_jax.errors import DataError
 from dsslic_jax.system.files import write_atomically
+from dsslic_jax.system.untrusted import parse_json, read_regular
 
 METRICS = "metrics.jsonl"  # in a work directory
 TENSORBOARD = "tensorboard"
+_MOST_BYTES = 1 << 30  # of METRICS: millions of reports
+
+
+class _Line(TypedDict):
+    """What is read again of a line."""
+
+    step: int
 
 
 class MetricsLog:
@@ -33,9 +42,10 @@ class MetricsLog:
         events.mkdir(parents=True, exist_ok=True)
         if lines.exists():
             try:
-                write_atomically(lines, _lines_up_to(start, lines.read_bytes()))
-            except (KeyError, TypeError, ValueError) as error:
+                kept = _lines_up_to(start, read_regular(lines, _MOST_BYTES))
+            except DataError as error:
                 raise DataError(f"{lines} is damaged ({error}): move it away to go on") from error
+            write_atomically(lines, kept)
         # Not `SummaryWriter`: that one writes some time later, in a thread. Each part of a run has a file of its own,
         # which tells TensorBoard to forget what others say of its steps.
         self._events = EventsWriter(str(events / "events"), f".from{start}.{os.getpid()}")
@@ -68,4 +78,7 @@ class MetricsLog:
 def _lines_up_to(step: int, data: bytes) -> bytes:
     """The whole lines of a report no later than `step`."""
     whole = [line for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
-    return b"".join(line for line in whole if json.loads(line)["step"] <= step)
+    steps = (
+        parse_json(line, _Line, f"line {i}", DataError)["step"] for i, line in enumerate(whole, 1)
+    )
+    return b"".join(line for line, at in zip(whole, steps, strict=True) if at <= step)

@@ -259,6 +259,14 @@ def sent(table: object) -> bytes:
         sent({**TABLE, "classes": [[str(i), [0, 0, 0]] for i in range(257)]}),
         sent({**TABLE, "classes": [["x" * 500, [0, 0, 0]]]}),
         sent({**TABLE, "void_ids": [1]}),
+        sent({**TABLE, "void_ids": "0"}),
+        sent({**TABLE, "void_ids": [float("inf")]}),
+        sent({**TABLE, "name": "\ud800"}),
+        sent({**TABLE, "name": "\x1b[2J"}),
+        sent({**TABLE, "name": ["pets"]}),
+        sent({**TABLE, "classes": {"cat": [0, 0, 0]}}),
+        chunk(1, zlib.compress(json.dumps(TABLE).encode()[:-1] + b', "void_ids": [1e999]}')),
+        chunk(1, zlib.compress(json.dumps(TABLE).replace("[]", "[" * 9000).encode())),
         sent([]),
         b"\x01",
         b"\x01\x05abc",
@@ -267,8 +275,9 @@ def sent(table: object) -> bytes:
 def test_a_sent_class_table_that_is_none_is_refused_without_memory(extension: bytes) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(StreamError):
+        with pytest.raises(StreamError) as caught:
             container.read_header(with_extension(extension, UNREGISTERED))
+        assert str(caught.value).isprintable()
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()
@@ -277,6 +286,13 @@ def test_a_sent_class_table_that_is_none_is_refused_without_memory(extension: by
 def test_unknown_extensions_are_passed_over() -> None:
     header = container.read_header(with_extension(sent(TABLE) + chunk(77, b"later"), UNREGISTERED))
     assert header.classes.names == ("cat",) and header.metadata == {}
+
+
+def test_a_class_table_that_no_decoder_takes_is_not_written() -> None:
+    names = tuple(f"{i:03}" + "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 197 for i in range(100))
+    table = replace(OWN, names=names, palette=((0, 0, 0),) * 100, void_ids=())
+    with pytest.raises(DataError, match=r"the class table takes .* shorten the names"):
+        container.write(replace(HEADER, classes=table), LAYERS)
 
 
 def test_too_much_metadata_is_refused() -> None:

@@ -4,9 +4,7 @@ bpgdec decodes truncated and corrupt files with exit code 0, saying nothing. Eac
 caller expects before bpgdec sees it.
 """
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,12 @@ from dsslic_jax.codec.coders.programs.pictures import (
     read_png_48,
     write_png,
 )
-from dsslic_jax.codec.coders.programs.running import Program, find_program, run_program
+from dsslic_jax.codec.coders.programs.running import (
+    Program,
+    find_program,
+    private_folder,
+    run_program,
+)
 from dsslic_jax.codec.tiles import pad_edge
 from dsslic_jax.errors import CoderFailed
 
@@ -52,8 +55,7 @@ class ExternalBpg:
         """
         embedded.check_request(picture, qp, colour, bit_depth)
         padded = pad_edge(picture, embedded.stored_size(picture.shape))
-        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
-            folder = Path(name)
+        with private_folder() as folder:
             (folder / "in.png").write_bytes(write_png(padded if bit_depth == 8 else widen(padded)))
             arguments = ["-m", "8", *_FORMAT_OPTIONS[colour], "-b", str(bit_depth), "-q", str(qp)]
             arguments += ["-o", str(folder / "out.bpg"), str(folder / "in.png")]
@@ -77,8 +79,7 @@ class ExternalBpg:
         output = "out.ppm" if shown_bits == 8 else "out.png"
         stored = (*embedded.stored_size(shape), 3)
         pixels = stored[0] * stored[1]
-        with tempfile.TemporaryDirectory(prefix="dsslic-") as name:
-            folder = Path(name)
+        with private_folder() as folder:
             (folder / "in.bpg").write_bytes(data)
             arguments = ["-b", str(shown_bits), "-o", str(folder / output), str(folder / "in.bpg")]
             written, _ = run_program("bpgdec", self._bpgdec, arguments, folder, pixels, output)

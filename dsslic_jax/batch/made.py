@@ -4,11 +4,31 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from dsslic_jax.errors import DataError
+from dsslic_jax.system.untrusted import parse_json, read_regular
 
 FILE = ".dsslic_made.jsonl"
-_MAX_BYTES = 1 << 30
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class _State:
+    """A file as it was: its bytes, nanoseconds of its last change, and SHA-256 where it is a source."""
+
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    file: str  # below the target folder
+    state: _State
+    settings: str
+    sources: list[_State]
 
 
 class Made:
@@ -22,58 +42,51 @@ class Made:
         self._folder = folder
         self._settings = hashlib.sha256(settings.encode()).hexdigest()
         self._turn = threading.Lock()
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, _Entry] = {}
         for line in self._lines():
             try:
-                told = json.loads(line)
-                self._known[told["file"]] = told
-            except (ValueError, TypeError, KeyError, RecursionError):  # cut off as it was written
+                entry = parse_json(line, _Entry, FILE, DataError)
+            except DataError:  # cut off as it was written
                 continue
+            self._known[entry.file] = entry
 
     def is_current(self, target: Path, made_of: Sequence[Path]) -> bool:
         """Whether a file is as it was made, by these settings, of what these sources hold now."""
-        told = self._known.get(self._name(target))
-        if told is None or told.get("settings") != self._settings or not self.is_ours(target):
+        entry = self._known.get(self._name(target))
+        if entry is None or entry.settings != self._settings or not self.is_ours(target):
             return False
-        sources = told.get("sources")
-        if not isinstance(sources, list) or len(sources) != len(made_of):
-            return False
-        return all(map(_is_same, sources, made_of))
+        same = len(entry.sources) == len(made_of)
+        return same and all(map(_holds_the_same, entry.sources, made_of))
 
     def is_ours(self, target: Path) -> bool:
         """Whether a file is as a run made it."""
-        told = self._known.get(self._name(target), {})
+        entry = self._known.get(self._name(target))
         try:
-            return told.get("stat") == _stat(target)
+            return entry is not None and entry.state == _state(target)
         except OSError:
             return False
 
     def add(self, target: Path, made_of: Sequence[Path]) -> None:
         """Remembers a file that was just made."""
-        told: dict[str, Any] = {
-            "file": self._name(target),
-            "stat": _stat(target),
-            "settings": self._settings,
-            "sources": [[*_stat(path), _sha256(path)] for path in made_of],
-        }
+        sources = [_state(path, _sha256(path)) for path in made_of]
+        entry = _Entry(self._name(target), _state(target), self._settings, sources)
         with self._turn, (self._folder / FILE).open("a", encoding="ascii") as file:
-            self._known[told["file"]] = told
-            file.write(f"\n{json.dumps(told)}")  # whatever the line before was cut off at
+            self._known[entry.file] = entry
+            file.write(f"\n{json.dumps(asdict(entry))}")  # whatever the line before was cut off at
 
-    def _lines(self) -> list[str]:
-        path = self._folder / FILE
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+    def _lines(self) -> list[bytes]:
+        try:
+            return read_regular(self._folder / FILE, _MOST_BYTES).splitlines()
+        except (OSError, DataError):
             return []
-        return path.read_text(encoding="ascii", errors="replace").splitlines()
 
     def _name(self, target: Path) -> str:
-        return target.relative_to(self._folder).as_posix()
+        return ascii(str(target.relative_to(self._folder)))  # names need not be text
 
 
-def _stat(path: Path) -> list[int]:
-    """Bytes, and nanoseconds of the last change."""
+def _state(path: Path, sha256: str = "") -> _State:
     status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return _State(status.st_size, status.st_mtime_ns, sha256)
 
 
 def _sha256(path: Path) -> str:
@@ -81,11 +94,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_same(told: Any, path: Path) -> bool:
-    """Whether a source holds what it held: by size and time, or else by content."""
+def _holds_the_same(before: _State, path: Path) -> bool:
     try:
-        size, _, sha256 = told
-        now = _stat(path)
-        return told[:2] == now or (size == now[0] and sha256 == _sha256(path))
-    except (OSError, TypeError, ValueError):
+        now = _state(path, before.sha256)
+        return now == before or (now.size == before.size and _sha256(path) == before.sha256)
+    except OSError:
         return False

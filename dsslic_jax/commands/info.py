@@ -20,6 +20,7 @@ def print_info(data: bytes, as_json: bool) -> None:
     """Prints what a stream says of itself, and which of its layers `data` holds whole."""
     from dsslic_jax.codec.layers.labels import read_counts
     from dsslic_jax.codec.stream import container
+    from dsslic_jax.system.printable import printable
 
     header = container.read_header(data)
     pixels = header.width * header.height
@@ -54,12 +55,12 @@ def print_info(data: bytes, as_json: bool) -> None:
         print(json.dumps(described, indent=1))
         return
     print(
-        f"{header.width}x{header.height}, classes {header.classes.name}, alpha {header.alpha}, "
+        f"{header.width}x{header.height}, classes {printable(header.classes.name)}, alpha {header.alpha}, "
         f"model {described['model']}: {len(data)} bytes, {described['bits_per_pixel']:.4f} bits per pixel"
     )
     if areas:
         largest = list(described["areas"].items())[:6]  # type: ignore[attr-defined]
-        print("  " + ", ".join(f"{name} {share:.1%}" for name, share in largest))
+        print("  " + printable(", ".join(f"{name} {share:.1%}" for name, share in largest)))
     print(f"  header {header.size} bytes")
     for layer in header.layers:
         note = "" if layer.name in whole else " (cut off)"

@@ -190,7 +190,8 @@ def parse_class_table(
     )
     ids = range(table.num_classes)
     sound = (
-        0 < table.num_classes <= MAX_CLASSES
+        0 < table.table_id <= UNREGISTERED
+        and 0 < table.num_classes <= MAX_CLASSES
         and len(set(table.names)) == table.num_classes
         and all(map(_is_name, (table.name, *table.names)))
         and all(0 <= level <= 255 for colour in table.palette for level in colour)

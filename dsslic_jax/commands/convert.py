@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from dsslic_jax.convert.networks import untold
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.models.parts import PartKind, part_kinds
 from dsslic_jax.settings.fields import Field
+from dsslic_jax.system.untrusted import parse_json
 
 if TYPE_CHECKING:
     from dsslic_jax.bundle.model import Bundle
@@ -103,6 +103,7 @@ def _from_torch(options: argparse.Namespace) -> None:
     from dsslic_jax.classes.table import class_table
     from dsslic_jax.convert.files import read_arrays, read_description
     from dsslic_jax.convert.transfer import from_state_dict
+    from dsslic_jax.system.printable import printable
 
     check_model_directory(options.output, options, options.file)
     described = read_description(options.file)
@@ -123,7 +124,8 @@ def _from_torch(options: argparse.Namespace) -> None:
             unknown = {"trained_on": "unknown", "terms": "unknown"}
             provenance = {**unknown, **before, **part.provenance, **told}
             parts[name] = replace(part, provenance=provenance)
-            print(f"{name}: {', '.join(f'{key} {value}' for key, value in provenance.items())}")
+            line = ", ".join(f"{key} {value}" for key, value in provenance.items())
+            print(printable(f"{name}: {line}"))
     model = replace(made.bundle, coding=described.coding, parts=parts)
     bundle.save_with_training(model, made.training, options.output)
     print(f"model: {options.output}")
@@ -144,6 +146,6 @@ def _chosen(described: Bundle, options: argparse.Namespace) -> dict[str, dict[st
 def _value(text: str) -> Any:
     """A number, true, false or null as JSON writes it; any other text is itself."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return parse_json(text, Any, text, ConfigError)
+    except ConfigError:
         return text

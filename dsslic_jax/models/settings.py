@@ -106,7 +106,7 @@ class EnhanceNetSettings(Settings):
 
     classes: int = _classes()
     width: int = _width(48, "features at half resolution")
-    blocks: int = setting(5, "of two convolutions", at_least=0, at_most=_MOST_BLOCKS)
+    blocks: int = setting(5, "of two convolutions", at_least=1, at_most=_MOST_BLOCKS)
     label_width: int = _width(8, "features that a class becomes", at_least=0)
     dtype: str = _dtype()
 

@@ -218,6 +218,10 @@ def test_what_is_wrong_with_a_model_is_told_in_its_line(
     assert bad.startswith("bad   model: ") and message in bad
     assert ok == "ok    tiny"
     assert "1 of 2 models are bad" in said.err and said.err.count("\n") == 1
+    if "training.safetensors" not in bad:  # which coding does not read
+        Image.fromarray(smooth_picture(8, 8)).save("picture.png")
+        assert cli.main(["encode", "picture.png", "a.dsslic", "--model", "model"]) == 1
+        assert capsys.readouterr().err.count("\n") == 1 and not Path("a.dsslic").exists()
 
 
 def test_every_model_that_comes_with_the_package_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:

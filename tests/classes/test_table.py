@@ -193,6 +193,8 @@ def test_what_is_said_of_classes_must_be_whole(
         {"file_ids": {"1": "0"}},
         {"file_ids": None},
         {"table_id": "255"},
+        {"table_id": -1},
+        {"table_id": 256},
     ],
     ids=str,
 )

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from dsslic_jax.system import runtime
+from dsslic_jax.system.folders import user_folder
 
 PREPARE = """
 import importlib.metadata, os, sys
@@ -42,6 +44,17 @@ def test_another_version_goes_without_the_flag_and_says_so_on_cpu() -> None:
     done = prepare("99.1", JAX_PLATFORMS="cpu")
     assert done.stdout.strip() == ""
     assert done.stderr.startswith("jaxlib 99.1: fast CPU convolutions stay off")
+
+
+def test_without_a_home_there_is_no_cache_rather_than_a_folder_called_tilde(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for an unknown user
+    for variable in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", variable)
+        assert user_folder("XDG_CACHE_HOME", "~/.cache") is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert user_folder("XDG_CACHE_HOME", "~/.cache") == Path("/cache")
 
 
 def test_flags_of_the_caller_are_kept() -> None:

@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except KeyboardInterrupt:
         return 130  # as shells say it
+    except MemoryError:
+        print(f"dsslic {options.command}: there is not enough memory", file=sys.stderr)
+        return 1
     except DsslicError as error:
         print(f"dsslic {options.command}: {printable(str(error))}", file=sys.stderr)
         return 1

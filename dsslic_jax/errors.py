@@ -17,6 +17,10 @@ class OutputRefused(DataError):
     """What stands where something is to be written is not to be replaced."""
 
 
+class TooLarge(DataError):
+    """A picture needs more memory than there is, or than is allowed."""
+
+
 class ModelError(DsslicError):
     """A model directory or weight file is missing, damaged or does not fit."""
 

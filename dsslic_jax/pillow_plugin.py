@@ -69,8 +69,8 @@ class _Decoder(ImageFile.PyDecoder):
         (model,) = self.args
         try:
             decoded = api.decode(self.fd.read(), model)
-        except DsslicError as error:
-            raise OSError(str(error)) from error
+        except (DsslicError, MemoryError) as error:
+            raise OSError(str(error) or "not enough memory") from error
         if decoded.pixels is None or not (decoded.complete or ImageFile.LOAD_TRUNCATED_IMAGES):
             raise OSError(f"image file is truncated: its last whole layer is {decoded.upto}")
         self.set_as_raw(np.ascontiguousarray(decoded.pixels).tobytes())

@@ -51,11 +51,17 @@ def add_program_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --precision and --verbose."""
+    """Adds --precision, --max-memory and --verbose."""
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
         help="arithmetic of the networks (default: the model's own)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="4GiB",
+        help="what networks may take (default: half of what is free)",
     )
     parser.add_argument("--verbose", action="store_true", help="name each phase as it begins")
 
@@ -97,8 +103,9 @@ def open_codecs(
     every_device: bool = False,
 ) -> list[Codec]:
     """The model's codec on JAX's default device, or one on each local device; remembers where the model lies."""
-    from dsslic_jax.system import runtime
+    from dsslic_jax.system import memory, runtime
 
+    memory.set_limit(getattr(options, "max_memory", None))
     runtime.prepare()
     import jax
 
@@ -130,6 +137,15 @@ def open_codec_of(
     """The codec of --model, or else of the known model that a stream names."""
     model = options.model or known_models.find(header.fingerprint)
     return open_codecs(model, options, progress)[0]
+
+
+def _bytes(text: str) -> int:
+    from dsslic_jax.system.memory import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 class Phases:

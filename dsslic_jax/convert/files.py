@@ -23,6 +23,7 @@ FOLDER = {
     r"encoder.*\.": "encoder.",
     r"decoder.*\.": "decoder.",
 }
+_PARALLEL = "module."  # before the keys of PyTorch's DataParallel
 SUFFIXES = ("safetensors", "pth", "pt")
 REMEDY = (
     "load it where you trust it and save its state dict again: "
@@ -33,15 +34,26 @@ REMEDY = (
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file, or of the files of one model in a folder, by key; floats of any size become float32.
 
-    Raises ModelError where there is no such file, it is damaged, or it needs pickle.
+    A prefix that data-parallel training gave all keys is taken off.
+
+    Raises ModelError where there is no such file, it is damaged, needs pickle, or holds a type that NumPy has not or
+    values that are not finite.
     """
     if path.is_dir():
         return _read_folder(path)
-    arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
-    return {
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    arrays = {
         key: array if array.dtype.kind in "iub" else array.astype(np.float32, copy=False)
-        for key, array in arrays.items()
+        for key, array in found.items()
     }
+    for key, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ModelError(
+                f"{path}: {key} has values that are not finite: take another checkpoint"
+            )
+    if all(key.startswith(_PARALLEL) for key in arrays):
+        return {key.removeprefix(_PARALLEL): array for key, array in arrays.items()}
+    return arrays
 
 
 def read_description(path: Path) -> Bundle | None:
@@ -102,6 +114,14 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+    ) as error:  # a type by a name that NumPy has not, such as float8
+        raise ModelError(
+            f"{path} holds a type that NumPy has not ({error}): save it as float32"
+        ) from error
 
 
 def _read_pth(path: Path) -> dict[str, np.ndarray]:
@@ -122,7 +142,13 @@ def _read_pth(path: Path) -> dict[str, np.ndarray]:
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in stored.items()
     ):
         raise ModelError(f"{path} holds no state dict, a dictionary of tensors; {REMEDY}")
-    return {
-        key: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-        for key, tensor in stored.items()
-    }
+    arrays = {}
+    for key, tensor in stored.items():
+        plain = tensor.detach()
+        try:
+            arrays[key] = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+        except (TypeError, RuntimeError) as error:  # float8, quantised, sparse
+            raise ModelError(
+                f"{path}: {key} is of type {tensor.dtype}; {REMEDY} as float32"
+            ) from error
+    return arrays

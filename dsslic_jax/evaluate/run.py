@@ -28,7 +28,7 @@ from dsslic_jax.evaluate.measuring.points import (
     points,
 )
 from dsslic_jax.evaluate.measuring.quality import load_metrics
-from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
+from dsslic_jax.evaluate.measuring.store import Measurement, Store
 from dsslic_jax.evaluate.measuring.workers import measured
 from dsslic_jax.evaluate.protocols import PROTOCOLS, Protocol, protocol
 from dsslic_jax.evaluate.request import Request, anchors_of, curves_of, open_codecs
@@ -36,6 +36,7 @@ from dsslic_jax.evaluate.tables.differences import CurveDifference, differences,
 from dsslic_jax.evaluate.tables.means import Mean, means, means_csv, measurements_csv
 from dsslic_jax.evaluate.tables.plot import rate_distortion_png
 from dsslic_jax.system.files import require_text, write_atomically
+from dsslic_jax.system.locks import alone_in
 from dsslic_jax.system.outputs import check_folder
 from dsslic_jax.system.printable import printable
 from dsslic_jax.system.signals import stop_signals
@@ -92,7 +93,7 @@ def evaluate(request: Request) -> Report:
         protocols, pictures, curves, left_out, classes.name if classes else None, request.workers
     )
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    with only_writer(request.out):
+    with alone_in(request.out, "evaluation"):
         store = Store(request.out)
         for problem in store.damaged:
             print(printable(f"note: {problem}"), file=sys.stderr)

@@ -10,13 +10,13 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.coders.registry import OpenCoders
 from dsslic_jax.codec.networks.segmenter import Segmenter
-from dsslic_jax.codec.settings import ModelCoding, coding_settings
+from dsslic_jax.codec.settings import CodingSettings, ModelCoding, coding_settings
 from dsslic_jax.codec.stream import container
 from dsslic_jax.data.elements import Element
 from dsslic_jax.data.settings import DataSettings
 from dsslic_jax.data.sources import open_source
 from dsslic_jax.data.transforms import centred
-from dsslic_jax.errors import ConfigError, TrainingStopped
+from dsslic_jax.errors import CoderUnavailable, ConfigError, TrainingStopped
 from dsslic_jax.evaluate.measuring.measure import STREAMS
 from dsslic_jax.evaluate.protocols import PROTOCOLS
 from dsslic_jax.evaluate.recording import SEGMENTED, record_coding, record_segmentation
@@ -89,6 +89,19 @@ def measure_segmentation(data: DataSettings, model: Path) -> tuple[float, float]
     return found.pixel_accuracy, found.mean_iou
 
 
+def require_coders(coding: ModelCoding) -> CodingSettings:
+    """The settings that a model codes with by itself. Raises CoderUnavailable where a coder is missing here."""
+    settings = coding_settings(to_mapping(coding))
+    try:
+        settings.encoders(OpenCoders())
+    except CoderUnavailable as error:
+        missing = str(error).partition(" or name it with --program")[0]
+        raise CoderUnavailable(
+            f"held-back pictures are coded to measure them: {missing}, or set --config.coding.codecs=embedded"
+        ) from error
+    return settings
+
+
 class CodedPictures:
     """Rate and distortion by layer, means over some pictures of `data.eval_split`; `protocol` says how."""
 
@@ -114,8 +127,7 @@ class CodedPictures:
           ConfigError: label maps are to be made at the decoder, for which there is no SegNet yet.
           DataError: the pictures cannot be read.
         """
-        settings = coding_settings(to_mapping(coding))
-        settings.encoders(OpenCoders())
+        settings = require_coders(coding)
         if settings.labels == "decoder":
             raise ConfigError(
                 'train.evaluate_every cannot code with coding.labels "decoder": the SegNet is joined after training; '

@@ -1,5 +1,7 @@
 """Process settings that must be in place before JAX is imported."""
 
+import glob
+import importlib.util
 import os
 import sys
 from importlib import metadata
@@ -9,6 +11,8 @@ from dsslic_jax.system.folders import user_folder
 # XLA's CPU compiler otherwise sends convolutions to a path several times slower. An unknown flag aborts the
 # process, so it is set only for versions in which it was tried.
 FAST_CPU_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+# Device files of TPUs, of NVIDIA's and of AMD's GPUs.
+_ACCELERATORS = ("/dev/accel*", "/dev/vfio/*", "/dev/nvidia*", "/dev/kfd")
 JAXLIB_VERSIONS_TRIED = ("0.10.2", "0.11.2")
 
 
@@ -19,6 +23,10 @@ def prepare() -> None:
     """
     if "jax" in sys.modules:
         return
+    if importlib.util.find_spec("libtpu") and not any(map(glob.glob, _ACCELERATORS)):
+        os.environ.setdefault(
+            "JAX_PLATFORMS", "cpu"
+        )  # libtpu looks for a TPU at length, and tells each step
     flags = os.environ.get("XLA_FLAGS", "")
     version = metadata.version("jaxlib")
     if "xla_cpu_experimental_ynn_fusion_type" not in flags:

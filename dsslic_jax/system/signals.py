@@ -1,6 +1,7 @@
 """Signals that ask a program to stop once what it has at work is done."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,23 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave_when_interrupted() -> None:
+    """Ctrl-C ends the process at once, without a traceback, until `interrupt_again`; unless it is switched off."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)  # as shells say it
+
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
+
+
+def interrupt_again() -> None:
+    """Ctrl-C raises KeyboardInterrupt, as Python begins; unless it is switched off. Nothing in another thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The training loop: set up, restore, step, report, save, export. Reads top to bottom."""
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def train(task: Task[Any], workdir: Path, profile: bool = False) -> Path | None:
     )
     feed = Feed(data, lambda batch: sharding.put_batch(batch, batch_size, mesh))
     step = sharding.compile_step(task.step(), mesh, fresh)
-    monitor = Monitor(workdir, settings, start, unreported)
+    monitor = Monitor(workdir, settings, start, unreported, evaluation.names if evaluation else ())
     keeper = _Keeper(settings, workdir, mesh, task, evaluation, monitor, checkpoints)
     tracer = Profile(workdir / "profile" if profile else None, first=start + 2)
     print(
@@ -75,7 +75,7 @@ def train(task: Task[Any], workdir: Path, profile: bool = False) -> Path | None:
             with jax.transfer_guard("disallow"):  # a hidden copy to or from the host is an error
                 fed = feed.take()
                 if number == start + 1:
-                    step = compile_together(step, state, fed.batch)
+                    step = compile_together(step, monitor.require_best_metric, state, fed.batch)
                 state, metrics = step(state, fed.batch)
                 last = stop(number) or number == settings.steps
                 if not last:
@@ -109,6 +109,7 @@ class _Keeper:
     evaluation: Evaluation | None
     monitor: Monitor
     checkpoints: Checkpoints
+    evaluated: dict[int, dict[str, float]] = field(default_factory=dict)  # the last one, by step
 
     def after_step(self, number: int, state: Any, batch: HostBatch, last: bool) -> None:
         """Does what is due after a step, which had `batch`; saves after the last in any case."""
@@ -118,6 +119,8 @@ class _Keeper:
             with monitor.pause():
                 whole = sharding.on_host(state, self.mesh)
                 evaluated = evaluate(self.evaluation, self.task.bundle, whole)
+            self.evaluated.clear()
+            self.evaluated[number] = evaluated
         if evaluated or number in (1, settings.steps) or _due(number, settings.log_every):
             monitor.report(number, evaluated)
         if _due(number, settings.sample_every):
@@ -136,7 +139,8 @@ class _Keeper:
         whole = sharding.on_host(state, self.mesh)
         metrics: dict[str, Any] = {}
         if finished and self.evaluation is not None:
-            values = evaluate(self.evaluation, self.task.bundle, whole)
+            values = self.evaluated.get(int(whole.step))
+            values = values or evaluate(self.evaluation, self.task.bundle, whole)
             metrics = kept_metrics(self.evaluation, values)
         if jax.process_index() == 0:
             bundles.save(replace(self.task.bundle(whole), metrics=metrics), self.workdir / name)

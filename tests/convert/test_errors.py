@@ -140,6 +140,31 @@ def test_without_pytorch_its_files_are_refused_with_the_remedy(
         read_arrays(tmp_path / "weights.pth")
 
 
+def test_tensors_of_any_training_are_read_and_others_named(torch: Any, tmp_path: Path) -> None:
+    from safetensors.torch import save_file as save_tensors
+
+    weights = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}
+    for name, tensors in (
+        ("params.pth", {k: torch.nn.Parameter(t) for k, t in weights.items()}),
+        ("parallel.pth", {f"module.{k}": t for k, t in weights.items()}),
+    ):
+        torch.save(tensors, tmp_path / name)
+        assert models.same_arrays(
+            read_arrays(tmp_path / name), {k: t.numpy() for k, t in weights.items()}
+        )
+    small = {k: t.to(torch.float8_e4m3fn) for k, t in weights.items()}
+    torch.save(small, tmp_path / "small.pth")
+    save_tensors(small, tmp_path / "small.safetensors")
+    torch.save({**weights, "a.bias": torch.full((2,), torch.nan)}, tmp_path / "nan.pth")
+    for name, problem in (
+        ("small.pth", "a.weight is of type torch.float8_e4m3fn"),
+        ("small.safetensors", "holds a type that NumPy has not"),
+        ("nan.pth", "a.bias has values that are not finite"),
+    ):
+        with pytest.raises(ModelError, match=problem):
+            read_arrays(tmp_path / name)
+
+
 def test_folders_and_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no weights in .* expected \*_net_C.pth"):
         read_arrays(tmp_path)

@@ -19,9 +19,10 @@ from dsslic_jax.evaluate.codecs import registry
 from dsslic_jax.evaluate.codecs.codec import FileCodec
 from dsslic_jax.evaluate.measuring import workers
 from dsslic_jax.evaluate.measuring.points import Curve, PictureFile, Point
-from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
+from dsslic_jax.evaluate.measuring.store import Measurement, Store
 from dsslic_jax.evaluate.request import Request
 from dsslic_jax.evaluate.run import Report, evaluate
+from dsslic_jax.system.locks import alone_in
 from tests.evaluate.folders import read_csv, write_picture
 
 SETTINGS = {"jpeg": (20.0, 50.0), "webp": (20.0, 50.0)}
@@ -164,8 +165,8 @@ def test_a_stopped_run_keeps_what_is_measured_and_goes_on_from_there(
 def test_a_second_evaluation_of_a_folder_at_work_is_refused(images: Path, tmp_path: Path) -> None:
     measure(images, tmp_path / "run")
     before = tables(tmp_path / "run")
-    with only_writer(tmp_path / "run"):
-        with pytest.raises(DataError, match="another evaluation writes into"):
+    with alone_in(tmp_path / "run", "evaluation"):
+        with pytest.raises(DataError, match="another evaluation is at work in"):
             measure(images, tmp_path / "run", limit=1)
     assert tables(tmp_path / "run") == before
     measure(images, tmp_path / "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dsslic_jax.errors import DataError
-from dsslic_jax.evaluate.measuring.store import Measurement, Store, only_writer
+from dsslic_jax.evaluate.measuring.store import Measurement, Store
 
 WHOLE = Measurement(
     picture="a",
@@ -154,5 +154,3 @@ def test_a_pipe_in_a_run_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(stored(tmp_path))
     with pytest.raises(DataError, match="not a regular file"):
         Store(tmp_path)
-    with pytest.raises(DataError, match="not a regular file"), only_writer(tmp_path):
-        pass

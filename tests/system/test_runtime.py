@@ -57,6 +57,37 @@ def test_without_a_home_there_is_no_cache_rather_than_a_folder_called_tilde(
     assert user_folder("XDG_CACHE_HOME", "~/.cache") == Path("/cache")
 
 
+LIBTPU = """
+import glob, importlib.util, os
+importlib.util.find_spec = lambda name: name == "libtpu" and {libtpu}
+glob.glob = lambda pattern: [{device!r}] if {device!r}.startswith(pattern.rstrip("*")) else []
+from dsslic_jax.system import runtime
+runtime.prepare()
+print(os.environ.get("JAX_PLATFORMS"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("libtpu", "device", "platforms"),
+    [
+        (True, "/dev/null", "cpu"),
+        (False, "/dev/null", "None"),
+        (True, "/dev/accel0", "None"),
+        (True, "/dev/vfio/0", "None"),
+        (True, "/dev/nvidia0", "None"),
+    ],
+)
+def test_libtpu_is_not_asked_for_a_tpu_where_there_is_no_accelerator(
+    libtpu: bool, device: str, platforms: str
+) -> None:
+    kept = {k: v for k, v in os.environ.items() if k != "JAX_PLATFORMS"}
+    code = LIBTPU.format(libtpu=libtpu, device=device)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == platforms
+
+
 def test_flags_of_the_caller_are_kept() -> None:
     assert prepare("99.1", XLA_FLAGS="--xla_a=b").stdout.strip() == "--xla_a=b"
     expected = f"--xla_a=b {runtime.FAST_CPU_CONVOLUTIONS}"

@@ -1,5 +1,6 @@
 """Checkpoints: which are kept, what damage is noticed, and what a full disk leaves."""
 
+import errno
 import os
 import resource
 import shutil
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 from flax import struct
 
-from dsslic_jax.errors import TrainingStopped
+from dsslic_jax.errors import ConfigError, TrainingStopped
+from dsslic_jax.train.running import checkpoint
 from dsslic_jax.train.running.checkpoint import Checkpoints
 from dsslic_jax.train.running.digests import DIGESTS, WRITTEN_LAST
+from tests.configurations import settings_of, small_compression
 
 HERE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
@@ -182,6 +185,33 @@ def full_disk(folder: Path) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_is_no_full_disk_is_told_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Path) -> None:
+        raise ValueError("something else")
+
+    monkeypatch.setattr(checkpoint, "write_digests", broken)
+    with pytest.raises(TrainingStopped, match="something else") as caught:
+        with closing(Checkpoints(tmp_path, 1)) as checkpoints:
+            checkpoints.save(1, state_of(1), {"step": 1})
+    assert "Make room" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_renamed_is_told_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    run = settings_of(small_compression())
+    checkpoint.claim(tmp_path, run)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ConfigError, match="a mounted bucket must have a hierarchical namespace"):
+        checkpoint.claim(tmp_path, run)
 
 
 def test_a_full_disk_is_an_error_that_leaves_the_last_checkpoint(tmp_path: Path) -> None:

@@ -190,11 +190,33 @@ def test_the_best_checkpoint_is_kept_and_its_model_written(tmp_path: Path) -> No
 
 
 def test_an_unknown_best_metric_names_those_there_are(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path, small_compression(best_metric="G/loss").train)
-    monitor.record(1, {"G/total": jax.numpy.float32(1.0)}, 0.0)
-    with pytest.raises(ConfigError, match=r"best_metric 'G/loss' is none of G/total"):
-        monitor.report(1, {})
+    monitor = Monitor(tmp_path, small_compression(best_metric="G/loss").train, evaluated=["eval/x"])
+    with pytest.raises(ConfigError, match=r"best_metric 'G/loss' is none of G/total, eval/x"):
+        monitor.require_best_metric((None, {"G/total": None}))
     monitor.close()
+
+
+def test_an_unknown_best_metric_is_told_before_the_first_step(tmp_path: Path) -> None:
+    config = small_segmentation(steps=4, best_metric="accuracy")
+    with pytest.raises(ConfigError, match=r"best_metric 'accuracy' is none of .*pixel_accuracy"):
+        loop.train(make_task(config), tmp_path)
+    assert not any((tmp_path / "checkpoints").iterdir()) and json_lines(tmp_path) == []
+
+
+def test_the_last_state_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def counted(evaluation: Any, bundle: Any, state: Any) -> dict[str, float]:
+        measured.append(int(state.step))
+        return dict.fromkeys(evaluation.names, 0.5)
+
+    monkeypatch.setattr(loop, "evaluate", counted)
+    for evaluate_every, steps in ((2, [2, 4]), (3, [3, 4])):
+        config = small_segmentation(steps=4, evaluate_every=evaluate_every)
+        model = loop.train(make_task(config), tmp_path / str(evaluate_every))
+        assert measured == steps
+        assert model and bundle.load(model).metrics["segnet"][0]["rows"]
+        measured.clear()
 
 
 def test_the_wait_for_data_is_reported_for_each_step(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dsslic_jax.bundle import directory as bundle
 from dsslic_jax.bundle.verifying import verify
 from dsslic_jax.codec.settings import coding_settings
 from dsslic_jax.errors import ConfigError, ModelError, TrainingStopped
+from dsslic_jax.system.locks import alone_in
 from dsslic_jax.train import loop, portable
 from dsslic_jax.train.running.checkpoint import CHECKPOINTS, claim
 from dsslic_jax.train.running.monitor import Monitor
@@ -90,7 +92,7 @@ def test_a_configuration_that_is_none_is_refused_by_its_file(text: str, tmp_path
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"config\.json"):
         portable.read_run(tmp_path)
-    with pytest.raises(ConfigError, match=r"config\.json|other settings"):
+    with pytest.raises(ConfigError, match=r"config\.json|other settings.*train\.start_from="):
         claim(tmp_path, settings_of(small_compression()))
 
 
@@ -142,6 +144,7 @@ def test_samples_logs_and_model_are_written(tmp_path: Path) -> None:
         ("after.evaluate", True, "embedded scenes"),
         ("model.classes", 3, "model.classes is 3"),
         ("task", "colouring", "task must be one of"),
+        ("data.root", "gs://bucket/set", "data.root must be a path on this machine"),
         ("losses.vgg_weight", 10.0, "the VGG loss needs ImageNet weights"),
     ],
 )
@@ -157,7 +160,7 @@ def test_bad_settings_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_saves_and_the_same_command_goes_on(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -190,6 +193,44 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
     assert any("train_step" in event.get("name", "") for event in events)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))  # TensorBoard's
+
+
+def test_a_second_run_in_a_work_directory_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with alone_in(tmp_path, "run"):
+        done = ended(command(tmp_path))
+    assert done.returncode == 1
+    assert f"another run is at work in {tmp_path}" in done.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("workdir", ["gs://bucket/run", "l\udce9"])
+def test_work_directories_that_are_no_folders_of_this_machine_are_refused(workdir: str) -> None:
+    done = ended(command(Path("x"), f"--workdir={workdir}"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_before_the_first_step_ends_without_a_traceback(tmp_path: Path) -> None:
+    words = command(tmp_path, "--config.train.steps=100000")
+    for wait_for in ("", "training on"):
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        if wait_for:
+            while wait_for not in process.stdout.readline():
+                pass
+        else:
+            time.sleep(1.5)  # amid its imports
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode in (75, 130), said
+        assert "Traceback" not in said
 
 
 def ended(words: list[str]) -> subprocess.CompletedProcess[str]:

@@ -36,6 +36,12 @@ def test_the_data_axis_takes_the_devices_that_are_left() -> None:
     assert make_mesh(sizes(), jax.devices()[:1]).devices.shape == (1, 1, 1)
 
 
+def test_devices_of_several_slices_are_refused() -> None:
+    devices = [SimpleNamespace(slice_index=i) for i in (0, 0, 1, 1)]
+    with pytest.raises(ConfigError, match="the devices lie in 2 slices; a run takes one"):
+        make_mesh(sizes(), devices)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", [sizes(data=4), sizes(rows=3), sizes(fsdp=16)])
 def test_axes_that_do_not_use_up_the_devices_are_refused(wrong: MeshSettings) -> None:
     with pytest.raises(ConfigError, match="does not use up the 8 devices"):

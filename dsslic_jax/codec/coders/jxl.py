@@ -6,6 +6,7 @@ from dsslic_jax.codec.coders.coder import Coder, Context
 from dsslic_jax.codec.coders.programs.pictures import import_imagecodecs
 from dsslic_jax.errors import CoderFailed
 
+_CODESTREAM = b"\xff\x0a"  # how one begins; files in a container begin otherwise
 _EFFORT = 7  # 8 and 9 gain under 1 % on compact images at several times the time
 
 
@@ -30,6 +31,8 @@ class Jxl:
         the stream's end. Raises CoderFailed for another shape and for cut or broken streams.
         """
         imagecodecs = import_imagecodecs("JPEG XL")
+        if not data.startswith(_CODESTREAM):
+            raise CoderFailed("the JPEG XL layer is no bare codestream")
         picture = np.empty(shape, np.uint8)
         try:
             imagecodecs.jpegxl_decode(data, numthreads=1, out=picture)

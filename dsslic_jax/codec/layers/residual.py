@@ -23,7 +23,7 @@ from dsslic_jax.codec.varint import read_varint, write_varint
 from dsslic_jax.errors import StreamError
 
 TILED_FROM_PIXELS = 1 << 23  # larger pictures are coded in tiles: bounded memory, several cores
-LOG2_TILE = 11
+LOG2_TILE = MOST_LOG2_TILE = 11
 _RANGE = struct.Struct("<hh")
 _STEP = struct.Struct("<H")
 _STEP_UNIT = 4096
@@ -214,6 +214,10 @@ def decode(
     if opening.tiled:
         pieces, files = _tiled_files(payload, position, height, width)
     else:
+        if height * width > TILED_FROM_PIXELS:  # decoders of one file this large take gigabytes
+            raise StreamError(
+                f"the residual of {width}x{height} pixels is in one piece: above {TILED_FROM_PIXELS} it is in tiles"
+            )
         pieces, files = tiles(height, width, max(height, width)), [payload[position:]]
     picture = np.empty_like(so_far)
 
@@ -277,7 +281,7 @@ def _scale(mapping: str, packed: bytes, bits: int) -> Scale:
 def _tiled_files(
     payload: bytes, position: int, height: int, width: int
 ) -> tuple[list[Tile], list[bytes]]:
-    if position >= len(payload) or not 8 <= payload[position] <= 14:
+    if position >= len(payload) or not 8 <= payload[position] <= MOST_LOG2_TILE:
         raise StreamError("a residual layer declares impossible tiles")
     pieces = tiles(height, width, 1 << payload[position])
     position += 1

@@ -14,12 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.codec.networks.padded_windows import cut, padded_windows, paste, scaled
+from dsslic_jax.codec.networks.padded_windows import (
+    cut,
+    is_host,
+    padded_windows,
+    paste,
+    require_memory,
+    scaled,
+)
 from dsslic_jax.codec.networks.predictor import Progress, no_progress
 from dsslic_jax.codec.tiles import Tile
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.parts import COARSE
 from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.system.memory import shortage_told
 
 
 class Networks(NamedTuple):
@@ -33,12 +41,16 @@ class Networks(NamedTuple):
 class WindowedPredictor:
     """CompNet and FineNet on pictures of any size; threads take turns."""
 
-    def __init__(self, bundle: Bundle, networks: Networks) -> None:
-        """`networks` are the bundle's. Raises ModelError for a model without CompNet and FineNet's part."""
+    def __init__(self, bundle: Bundle, networks: Networks, on_host: bool = True) -> None:
+        """`networks` are the bundle's; `on_host`: they take the host's memory.
+
+        Raises ModelError for a model without CompNet and FineNet's part.
+        """
         settings = bundle.settings(COARSE)
         self._model = build_coarse_model(settings)
         self._width = max(settings.compnet_width, settings.finenet_width)
         self._networks = networks
+        self._on_host = on_host
         # One picture's networks at a time: memory, and no idle device.
         self._turn = threading.Lock()
 
@@ -55,7 +67,7 @@ class WindowedPredictor:
         spans = self._windows(labels.shape, self._model.compnet_radius)
         for i, (window, core, inner) in enumerate(spans):
             progress("compact image", i, len(spans))
-            with self._turn:
+            with self._turn, shortage_told("CompNet"):
                 made = self._networks.compress(cut(labels, window), cut(picture, window))
                 made = np.asarray(made)
             paste(compact, scaled(core, alpha), made[scaled(inner, alpha)])
@@ -70,7 +82,7 @@ class WindowedPredictor:
         for i, (window, core, inner) in enumerate(spans):
             progress("coarse picture", i, len(spans))
             small = cut(compact, scaled(window, self._model.alpha))
-            with self._turn:
+            with self._turn, shortage_told("FineNet"):
                 made = np.asarray(self._networks.predict(cut(labels, window), small))
             paste(coarse, core, made[inner])
         return coarse
@@ -81,15 +93,22 @@ class WindowedPredictor:
         # Bilinear weights reach one compact pixel further.
         for window, core, inner in self._windows((height, width), self._model.alpha):
             small = cut(compact, scaled(window, self._model.alpha))
-            with self._turn:
+            with self._turn, shortage_told("up(c)"):
                 made = np.asarray(self._networks.upsample(small))
             paste(upsampled, core, made[inner])
         return upsampled
 
     def _windows(self, size: tuple[int, ...], radius: int) -> list[tuple[Tile, Tile, Tile]]:
-        """Windows of the padded picture; the only one, the whole of it, where the model does not tile."""
+        """Windows of the padded picture; the only one, the whole of it, where the model does not tile.
+
+        Raises TooLarge where the limit of memory forbids it.
+        """
         sides = self._model.size_multiple, self._model.min_size
-        return padded_windows(size, *sides, radius if self._model.tiles else None, self._width)
+        reach = radius if self._model.tiles else None
+        found = padded_windows(size, *sides, reach, self._width)
+        if self._on_host:
+            require_memory(found, self._width, "a picture of this size, by this model,")
+        return found
 
 
 class CoarsePredictor(WindowedPredictor):
@@ -122,4 +141,4 @@ class CoarsePredictor(WindowedPredictor):
             return to_pixels(made)[0]
 
         runs = (partial(run, variables) for run in (compress, predict, upsample))
-        super().__init__(bundle, Networks(*runs))
+        super().__init__(bundle, Networks(*runs), is_host(device))

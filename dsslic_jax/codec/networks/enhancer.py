@@ -15,6 +15,7 @@ from dsslic_jax.codec.networks.padded_windows import cut, padded_windows, paste
 from dsslic_jax.models.enhancenet import SCALE, build_enhancenet
 from dsslic_jax.models.parts import ENHANCENET
 from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.system.memory import shortage_told
 
 # Labels uint8 [H, W], a picture uint8 [H, W, 3] and its strength, float32 -> the better picture, uint8 [H, W, 3];
 # heights and widths are even.
@@ -40,7 +41,7 @@ class WindowedEnhancer:
         # A quarter of the features a pixel: it works at half resolution.
         width = max(self._model.width // SCALE**2, 3)
         for window, core, inner in padded_windows(size, SCALE, SCALE, self._model.radius, width):
-            with self._turn:
+            with self._turn, shortage_told("EnhanceNet"):
                 made = self._run(cut(labels, window), cut(picture, window), np.float32(strength))
                 made = np.asarray(made)
             paste(enhanced, core, made[inner])

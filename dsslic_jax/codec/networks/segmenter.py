@@ -15,6 +15,7 @@ from dsslic_jax.errors import ModelError
 from dsslic_jax.models import segnet
 from dsslic_jax.models.parts import SEGNET
 from dsslic_jax.models.pixels import to_network
+from dsslic_jax.system.memory import shortage_told
 
 # SegNet sees larger pictures reduced: its pyramid pools over the whole picture.
 SEGMENTED_PIXELS = 1 << 22
@@ -45,10 +46,19 @@ class Segmenter:
         """x uint8 [H, W, 3] -> s uint8 [H, W], never void; larger pictures are reduced by a whole factor first."""
         height, width = picture.shape[:2]
         factor = int(np.ceil(np.sqrt(height * width / SEGMENTED_PIXELS)))
+        while _padded_pixels(height, width, factor) > 2 * SEGMENTED_PIXELS:  # a line, for one
+            factor += 1
         if factor > 1:
             picture = np.asarray(Image.fromarray(picture).reduce(factor))
         rows, columns = picture.shape[:2]
         size = (padded_side(rows, segnet.SIZE_MULTIPLE), padded_side(columns, segnet.SIZE_MULTIPLE))
-        with self._turn:
+        with self._turn, shortage_told("SegNet"):
             labels = np.asarray(self._run(self._variables, pad_edge(picture, size)))
         return np.ascontiguousarray(repeated(labels[:rows, :columns], factor, height, width))
+
+
+def _padded_pixels(height: int, width: int, factor: int) -> int:
+    rows, columns = (
+        padded_side(-(-side // factor), segnet.SIZE_MULTIPLE) for side in (height, width)
+    )
+    return rows * columns

@@ -7,7 +7,6 @@ Infinite values, which JSON has not, are null; "infinite" names them, and "lossl
 the picture.
 """
 
-import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -132,29 +131,8 @@ def from_json(line: str | bytes) -> Measurement:
     return typed(fields, Measurement, what, DataError)
 
 
-@contextlib.contextmanager
-def only_writer(run: Path) -> Iterator[None]:
-    """Keeps other processes from writing into a run. Raises DataError where one is at it already."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows: nothing keeps two apart
-        yield
-        return
-    run.mkdir(parents=True, exist_ok=True)
-    if (run / FILE_NAME).exists() and not (run / FILE_NAME).is_file():
-        raise DataError(f"{run / FILE_NAME} is not a regular file")
-    with (run / FILE_NAME).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(
-                f"another evaluation writes into {run}: wait for it, or give another folder"
-            ) from error
-        yield
-
-
 class Store:
-    """The measurements of a run, in memory and on disk. One process at a time may append: `only_writer`.
+    """The measurements of a run, in memory and on disk. One process at a time may append.
 
     Attributes:
       damaged: what is wrong with lines that were passed over, each in a line; what they held is measured again.

@@ -47,15 +47,17 @@ def join(
         ) from None
 
 
-def compile_together(step: Any, *arguments: Any) -> Any:
-    """`step` compiled for these arguments, once every process has got so far.
+def compile_together(step: Any, check: Callable[[Any], None], *arguments: Any) -> Any:
+    """`step` compiled for these arguments, once every process has got so far; `check` sees the shapes of its results.
 
     The first step then begins everywhere at once: Gloo gives up on a peer that keeps it waiting for 30 s, and where
     one process finds its executable in the compilation cache and another does not, they are further apart than that.
     """
     from orbax.checkpoint import multihost
 
-    compiled = step.lower(*arguments).compile()
+    lowered = step.lower(*arguments)
+    check(lowered.out_info)
+    compiled = lowered.compile()
     multihost.get_barrier_sync_fn()(key="compiled", timeout_ms=_LONGEST_COMPILATION_MS)
     return compiled
 
@@ -85,9 +87,10 @@ def abandon(status: int) -> NoReturn:
 def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Gives a function that tells, after step number so-and-so, whether a signal asks the run to end with it.
 
-    That is SIGTERM, or SIGUSR1, which Slurm sends in time for `#SBATCH --signal=USR1@120`. In a run of several
-    processes a signal to one of them ends all, after the same step; each must ask at every step. Signals reach the
-    main thread only: in another one, without other processes, the answer is always no.
+    That is SIGTERM, Ctrl-C (the second one interrupts), or SIGUSR1, which Slurm sends in time for `#SBATCH
+    --signal=USR1@120`. In a run of several processes a signal to one of them ends all, after the same step; each must
+    ask at every step. Signals reach the main thread only: in another one, without other processes, the answer is always
+    no.
     """
     import jax
     from jax.experimental import multihost_utils
@@ -95,13 +98,18 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
     stop = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
 
     def forward(number: int, frame: FrameType | None) -> None:
+        request(number, frame)
         signal.raise_signal(signal.SIGTERM)
 
     together = jax.distributed.is_initialized()  # JAX has its own handler of SIGTERM then
     handlers: dict[int, Handler] = {signal.SIGUSR1: forward}
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        handlers[signal.SIGINT] = forward
     if not together:
         handlers[signal.SIGTERM] = request
     with handled(handlers):

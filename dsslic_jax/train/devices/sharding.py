@@ -37,9 +37,12 @@ def make_mesh(sizes: MeshSettings, devices: Sequence[jax.Device] | None = None) 
     """A mesh with axes `AXES` of the given sizes over all devices, or over those given.
 
     Auto axes: XLA places collectives and halo exchanges; the models know nothing of them. Raises ConfigError where the
-    sizes do not use up the devices.
+    sizes do not use up the devices, or these lie in several TPU slices.
     """
     devices = jax.devices() if devices is None else devices
+    slices = {getattr(device, "slice_index", None) for device in devices}
+    if len(slices) > 1:
+        raise ConfigError(f"the devices lie in {len(slices)} slices; a run takes one")
     inner = sizes.fsdp * sizes.rows
     data = len(devices) // inner if sizes.data == REST else sizes.data
     if data * inner != len(devices):

@@ -5,8 +5,10 @@ Where a run starts from: the newest whole checkpoint in its own work directory, 
 belongs to one configuration; another one is refused rather than mixed in.
 """
 
+import errno
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -138,10 +140,17 @@ class Checkpoints:
         except (OSError, RuntimeError, ValueError) as error:
             last = max(saved_steps(self._directory), default=0)
             rest = f"that of step {last} is whole" if last else "and there is none before it"
+            remedy = f"Make room under {self._directory}; the" if _is_disk_full(error) else "The"
             raise TrainingStopped(
-                f"a checkpoint could not be written, {rest} ({error}). Make room under "
-                f"{self._directory}; the same command then goes on from there"
+                f"a checkpoint could not be written, {rest} ({error}). {remedy} same command then goes on from there"
             ) from error
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Whether the disk is full, or a quota: TensorStore tells it in words alone."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    words = [os.strerror(number) for number in full]
+    return getattr(error, "errno", 0) in full or any(word in str(error) for word in words)
 
 
 def _tidy(directory: Path) -> None:
@@ -185,8 +194,11 @@ def saved_steps(directory: Path) -> list[int]:
 def claim(workdir: Path, run: RunSettings) -> None:
     """Writes config.json, after checking that a run with checkpoints goes on with the settings it began with.
 
-    Raises ConfigError naming the settings that differ, or saying that what it wrote cannot be read.
+    Raises ConfigError naming the settings that differ, or saying that what it wrote cannot be read, or that no
+    checkpoint could be written there.
     """
+    if jax.process_index() == 0:
+        _try_renaming(workdir)
     ours = json.loads(json.dumps(to_mapping(run)))
     path = workdir / "config.json"
     if path.exists() and saved_steps(workdir / CHECKPOINTS):
@@ -201,7 +213,25 @@ def claim(workdir: Path, run: RunSettings) -> None:
         if changed:
             raise ConfigError(
                 f"{workdir} holds a run with other settings: {'; '.join(changed)}. "
-                "Choose another --workdir, or restore the settings to go on with that run"
+                "Restore the settings to go on with that run, or begin another from its weights, in another --workdir "
+                f"with --config.train.start_from={workdir / 'model'}"
             )
     if jax.process_index() == 0:
         write_atomically(path, json.dumps(ours, indent=1).encode())
+
+
+def _try_renaming(workdir: Path) -> None:
+    """Renames a folder, as a checkpoint is when it is whole. Raises ConfigError where that fails."""
+    before, after = workdir / ".probe", workdir / ".probe.renamed"
+    try:
+        for folder in (before, after):
+            shutil.rmtree(folder, ignore_errors=True)
+        before.mkdir(parents=True)
+        (before / "file").write_bytes(b"")
+        before.rename(after)
+        shutil.rmtree(after)
+    except OSError as error:
+        raise ConfigError(
+            f"checkpoints cannot be written in {workdir}: a folder could not be made, renamed and removed there "
+            f"({error}); a mounted bucket must have a hierarchical namespace, or its mount allow renaming folders"
+        ) from error

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import jax
 
 from dsslic_jax.errors import ConfigError, TrainingStopped
-from dsslic_jax.train.evaluation import EVALUATED
 from dsslic_jax.train.running.metrics_log import MetricsLog
 from dsslic_jax.train.settings import LoopSettings
 
@@ -68,8 +67,9 @@ class Monitor:
         settings: LoopSettings,
         start: int = 0,
         unreported: Mapping[str, Any] | None = None,
+        evaluated: Sequence[str] = (),
     ) -> None:
-        """Begins after step `start` of the run in `workdir`; `settings` are `config.train`."""
+        """Begins after step `start` of the run in `workdir`; `settings` are `config.train`, `evaluated` names."""
         before = unreported or {}
         self._clock = Clock()
         self.quality: float | None = before.get("quality")  # best_metric as last reported
@@ -77,10 +77,17 @@ class Monitor:
         self._steps: int = before.get("steps", 0)  # that are in the sums
         self._settings = settings
         self._first = start + 1
+        self._evaluated = evaluated
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._log = None
         if jax.process_index() == 0:
             self._log = MetricsLog(workdir, start, settings.json_log)
+
+    def require_best_metric(self, made: tuple[Any, Mapping[str, Any]]) -> None:
+        """Raises ConfigError where train.best_metric is neither of a step's (state, metrics) nor evaluated."""
+        name, known = self._settings.best_metric, [*made[1], *self._evaluated]
+        if name and name not in known:
+            raise ConfigError(f"train.best_metric {name!r} is none of {', '.join(known)}")
 
     def record(self, step: int, metrics: Mapping[str, jax.Array], wait_s: float) -> None:
         """Keeps the metrics of a step, counted from 1, until the next report; it waited so long for its batch.
@@ -124,7 +131,7 @@ class Monitor:
     def report(self, step: int, evaluated: Mapping[str, float]) -> None:
         """Prints and logs means over the steps since the last report, with what was `evaluated` after this one.
 
-        Raises TrainingStopped as `check` does, ConfigError where train.best_metric is none of the values.
+        Raises TrainingStopped as `check` does.
         """
         self.check()
         values = {name: total / self._steps for name, total in self._sums.items()}
@@ -140,13 +147,8 @@ class Monitor:
             print(self._line(step, values), flush=True)
 
     def _find_quality(self, values: Mapping[str, float]) -> None:
-        name = self._settings.best_metric
-        if name in values:
-            self.quality = values[name]
-        elif name and (
-            not name.startswith(EVALUATED) or any(n.startswith(EVALUATED) for n in values)
-        ):
-            raise ConfigError(f"train.best_metric {name!r} is none of {', '.join(values)}")
+        if self._settings.best_metric in values:
+            self.quality = values[self._settings.best_metric]
 
     def _line(self, step: int, values: Mapping[str, float]) -> str:
         line = f"step {step}/{self._settings.steps}  " + "  ".join(

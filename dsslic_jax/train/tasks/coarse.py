@@ -142,6 +142,12 @@ class Compression(Task[CompressionSettings]):
             samples.residual_picture(picture, coarse),
         ]
 
+    def require_measuring(self) -> None:
+        """Raises CoderUnavailable for a missing coder."""
+        from dsslic_jax.evaluate.training import require_coders
+
+        require_coders(self.settings.coding)
+
     def measure(self, model: Path, workdir: Path) -> None:
         """Rate and distortion by layer on the held-back scenes."""
         from dsslic_jax.evaluate.training import measure_held_back

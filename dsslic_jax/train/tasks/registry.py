@@ -1,13 +1,15 @@
 """The tasks that are known, by name; what makes one of a configuration, and a configuration of its defaults."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import flax.traverse_util
 from ml_collections import ConfigDict, config_dict
 
 from dsslic_jax.errors import ConfigError
 from dsslic_jax.settings.fields import Field, Settings, fields_of
-from dsslic_jax.settings.reading import read
+from dsslic_jax.settings.reading import read, to_mapping
 from dsslic_jax.train.tasks.task import Task
 
 T = TypeVar("T", bound=type[Task[Any]])
@@ -38,7 +40,11 @@ def make_task(config: ConfigDict | Mapping[str, Any]) -> Task[Any]:
     if isinstance(config, ConfigDict):
         values = config.copy_and_resolve_references().to_dict()
     kind = task_type(values.get("task"))
-    return kind(read(kind.settings_type, values))
+    settings = read(kind.settings_type, values)
+    for key, value in flax.traverse_util.flatten_dict(to_mapping(settings), sep=".").items():
+        if isinstance(value, str) and re.match(r"[a-z][a-z0-9+.-]+://", value):
+            raise ConfigError(f"{key} must be a path on this machine, not {value}: mount it first")
+    return kind(settings)
 
 
 def default_config(name: str) -> ConfigDict:

@@ -156,6 +156,9 @@ class Task(abc.ABC, Generic[S]):
 
         return CodedPictures(settings.data, settings.train.evaluate_pictures, settings.coding)
 
+    def require_measuring(self) -> None:
+        """Raises CoderUnavailable where what `measure` needs is missing here."""
+
     def measure(self, model: Path, workdir: Path) -> None:
         """Measures the model directory of a finished run on data.eval_split, and tells it; where a task has this."""
         raise NotImplementedError

@@ -104,6 +104,7 @@ def test_model_descriptions(watch: Watch, tiny_bundle: Bundle, tmp_path: Path) -
     bundles.save(tiny_bundle, tmp_path)
     path = tmp_path / "model.json"
     document = {**json.loads(path.read_text()), "metrics": {"coarse": measured}}
+    verify(tmp_path, coding_settings)  # imports and traces what is not timed
 
     def read(data: bytes) -> object:
         path.write_bytes(data)

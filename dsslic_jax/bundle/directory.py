@@ -63,7 +63,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 def described(description: object, weights: Mapping[str, np.ndarray]) -> Bundle:
     """The model of a description, as JSON has it, and weights. Raises ModelError for what is no description."""
     told = typed(description, Description, DESCRIPTION, ModelError)
-    stored = typed(description, dict[str, Any], DESCRIPTION, ModelError)
+    stored: dict[str, Any] = {**told}
     parts: dict[str, Part] = {}
     left = dict(weights)
     for name, kind in part_kinds().items():

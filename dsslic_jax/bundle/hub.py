@@ -26,13 +26,14 @@ _SHOWN = 300  # characters of what the Hub's package says
 
 def open_hub() -> HfApi:
     """The Hub, as the user's own settings of `huggingface_hub` have it. Raises ModelError where that cannot be."""
-    with _refusals_of("the Hugging Face Hub"):
-        try:
-            from huggingface_hub import HfApi
-        except ImportError as error:
-            told = f"the Hugging Face Hub needs its package: {how_to_install('hub')}"
-            raise ModelError(told) from error
-        return HfApi(library_name="dsslic_jax")
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        told = f"the Hugging Face Hub needs its package: {how_to_install('hub')}"
+        raise ModelError(told) from error
+    except Exception as error:  # of an environment that it does not understand
+        raise ModelError(f"the Hugging Face Hub: {_told(error)}") from error
+    return HfApi(library_name="dsslic_jax")
 
 
 def push(directory: Path, repo_id: str, api: HfApi, read_coding: Reading) -> None:
@@ -102,5 +103,8 @@ def _refusals_of(repo_id: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # its package and those below it have no class for all that they raise
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise ModelError(f"{repo_id}: {told[:_SHOWN]}") from error
+        raise ModelError(f"{repo_id}: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:_SHOWN]

@@ -29,9 +29,7 @@ class RunData:
     files: tuple[Measurement, ...]  # those of whole files among them
     planned: int  # how many files the conditions name
     left_out: dict[str, str]  # codecs that were missing, with the reason
-    passed_over: tuple[
-        str, ...
-    ]  # what is wrong with measurements that are not among these, a line each
+    passed_over: tuple[str, ...]  # what is wrong with other measurements, a line each
 
 
 def read_run(folder: Path) -> RunData:

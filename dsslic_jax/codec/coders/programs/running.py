@@ -24,10 +24,9 @@ _SECONDS_TO_START = 60.0
 _SECONDS_PER_PIXEL = 100e-6
 _SECONDS_TO_TELL_VERSION = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.05  # at what a program has written and said so far
-_BYTES_PER_PIXEL, _BYTES_AT_LEAST = (
-    32,
-    16 << 20,
-)  # PNG of 48 bits takes 6, and noise grows in coding
+_SECONDS_TO_FINISH = 5.0  # reading what it said, once it has ended
+# PNG of 48 bits takes 6, and noise grows in coding.
+_BYTES_PER_PIXEL, _BYTES_AT_LEAST = 32, 16 << 20
 _MOST_SAID_BYTES = 1 << 20
 
 
@@ -119,7 +118,7 @@ def _run(
                     process.wait(_SECONDS_BETWEEN_LOOKS)
     if _bytes_in(folder) > most_bytes:
         raise _Stopped("as it wrote more than a picture of this size needs")
-    words.over.wait(_SECONDS_BETWEEN_LOOKS)  # of a process that left the group, no longer
+    words.over.wait(_SECONDS_TO_FINISH)  # a process that left the group may hold the pipe
     words.check()
     return process.returncode, words.said.decode("utf-8", "replace")
 
@@ -175,7 +174,7 @@ def _bytes_in(folder: Path | None) -> int:
     found = 0
     for place, _, names in os.walk(folder) if folder else ():
         for name in names:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone by now
                 found += os.lstat(os.path.join(place, name)).st_size
     return found
 

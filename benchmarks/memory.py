@@ -1,7 +1,7 @@
 """Memory and seconds that decoding takes, of each stream of a folder: python -m benchmarks.memory FOLDER [options]
 
-Each is decoded by a process of its own; further options go to `dsslic decode`. Prints what the header declares, H x W x 3
-bytes, the peak of the process's memory, and how it ended.
+Each is decoded by a process of its own; further options go to `dsslic decode`. Prints what the header declares, H x W
+x 3 bytes, the peak of the process's memory, and how it ended.
 """
 
 import os

@@ -81,7 +81,7 @@ def _run(workdir: Path) -> bool:
     from dsslic_jax.system.locks import alone_in
     from dsslic_jax.train.tasks.registry import make_task
 
-    if "://" in str(workdir):
+    if "://" in str(_WORKDIR.value):
         raise ConfigError("--workdir must be a folder; mount a bucket to use it")
     require_text(workdir)
     task = make_task(_CONFIG.value)  # a mistake is told before a file or a device is opened

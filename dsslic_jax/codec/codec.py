@@ -238,20 +238,22 @@ class Codec:
 
         Raises:
           StreamError: not a stream, damaged, of another model, or without such a layer.
+          TooLarge: the networks need more memory than is allowed (`system.memory`).
           CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         """
         header = container.read_header(data)
         layers = container.read_layers(data, header, upto)
         self._check_model(header)
-        labels = None
+        labels, last = None, [*layers][-1]
+        size = header.height, header.width
+        if header.labels_at_decoder or last == "c" or residual_layers.take_from_coarse(layers):
+            self._predictor.require(*size)
         if "s" in layers:
             labels = decode_label_layer(header, layers["s"], self.coders)
-        last = [*layers][-1]
         wanted = header.layers[-1].name if upto == "r" else upto
         decoded = Decoded(header, last, last == wanted, labels)
         if "c" not in layers:
             return decoded
-        size = header.height, header.width
         coder = next(layer.coder for layer in header.layers if layer.name == "c")
         compact = compact_layer.decode(
             layers["c"],

@@ -58,6 +58,10 @@ class WindowedPredictor:
         """The shape of ĉ for a picture of this size."""
         return -(-height // self._model.alpha), -(-width // self._model.alpha), 3
 
+    def require(self, height: int, width: int) -> None:
+        """Raises TooLarge for a picture whose x' the limit of memory forbids."""
+        self._windows((height, width), self._model.finenet_radius)
+
     def compress(
         self, labels: np.ndarray, picture: np.ndarray, progress: Progress = no_progress
     ) -> np.ndarray:

@@ -37,8 +37,10 @@ def test_a_stream_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_sixteen_bit_stream_is_refused() -> None:
-    data = imagecodecs.jpegxl_encode(np.zeros((9, 16), np.uint16), lossless=True)
-    with pytest.raises(CoderFailed, match="uint16"):
+    data = imagecodecs.jpegxl_encode(
+        np.zeros((9, 16), np.uint16), lossless=True, usecontainer=False
+    )
+    with pytest.raises(CoderFailed, match="no bare codestream"):
         Jxl().decode(data, (9, 16))
 
 
@@ -67,3 +69,13 @@ def test_without_imagecodecs_the_error_says_what_to_install(monkeypatch) -> None
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     with pytest.raises(CoderUnavailable, match="pip install imagecodecs"):
         Jxl().encode(np.zeros((4, 4), np.uint8))
+
+
+def test_a_file_in_a_container_is_no_codestream() -> None:
+    import imagecodecs
+
+    boxed = imagecodecs.jpegxl_encode(
+        picture_of("noise", (9, 16)), lossless=True, usecontainer=True
+    )
+    with pytest.raises(CoderFailed, match="no bare codestream"):
+        Jxl().decode(boxed, (9, 16))

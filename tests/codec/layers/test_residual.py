@@ -217,6 +217,22 @@ def test_tiles_come_back_in_their_places_with_weights_over_their_borders() -> No
         assert psnr_db(picture[250:260], made[250:260]) > 40  # no seam
 
 
+def test_large_pictures_in_one_piece_or_in_large_tiles_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = smooth_picture(270, 520)
+    how = replace(FINE, mapping="centred")
+    payload = coded(picture, picture, None, how, bpg())
+    monkeypatch.setattr(residual, "TILED_FROM_PIXELS", 64 * 64)
+    with pytest.raises(StreamError, match="520x270 pixels is in one piece: above 4096"):
+        decoded(payload, picture, None, bpg())
+    tiled = bytearray(coded(picture, picture, None, how, bpg()))
+    assert tiled[0] & 32
+    tiled[tiled.index(residual.LOG2_TILE)] = 12
+    with pytest.raises(StreamError, match="impossible tiles"):
+        decoded(bytes(tiled), picture, None, bpg())
+
+
 @pytest.mark.usefixtures("small_tiles")
 def test_damaged_tile_tables_are_refused() -> None:
     picture = smooth_picture(270, 520)

@@ -65,6 +65,10 @@ def fill(options: argparse.Namespace, settings: list[str]) -> str:
     config = options.config.partition(":")[0]
     if not (ROOT / config).is_file():
         raise ValueError(f"no configuration {config}")
+    if urls := [
+        given for given in (options.workdir, *settings) if "gs://" in given or "s3://" in given
+    ]:
+        raise ValueError(f"{urls[0]}: name a folder of the claim, which is mounted in every pod")
     command = ["python", "-m", "dsslic_jax.main", "--distributed"]
     command += [f"--config={options.config}", f"--workdir={options.workdir}", *settings]
     values: dict[str, object] = {

@@ -168,6 +168,11 @@ case $command:$# in
   watch:*) check_config "$4" ;;
   *) usage ;;
 esac
+for word; do
+  case $word in
+    *gs://* | *s3://*) echo "$word: name a folder of the workers; mount a bucket there with --setup" >&2 && exit 1 ;;
+  esac
+done
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 case $command in

@@ -13,6 +13,14 @@ def gke(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
     return machine.run(sys.executable, str(ROOT / "launch" / "gke.py"), *arguments)
 
 
+@pytest.mark.parametrize("words", [("gs://b/run",), ("/run", "--config.data.root=gs://b/set")])
+def test_a_bucket_is_refused_where_it_is_typed(words: tuple[str, ...], machine: Machine) -> None:
+    machine.add("kubectl")
+    done = gke(machine, "ade20k", "v5e:4x4", "registry/image:1", "data", CONFIG, *words)
+    assert done.returncode == 2 and "name a folder of the claim" in done.stderr
+    assert machine.calls() == []
+
+
 def test_gke_applies_a_job_with_a_pod_for_each_host_and_unchanged_arguments(
     machine: Machine,
 ) -> None:

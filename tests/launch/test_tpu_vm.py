@@ -25,6 +25,16 @@ if sys.argv[4] == "ssh":
 """
 
 
+@pytest.mark.parametrize("words", [("gs://b/run",), ("/run", "--config.data.root=gs://b/set")])
+def test_a_bucket_is_refused_before_anything_is_rented(
+    words: tuple[str, ...], machine: Machine
+) -> None:
+    machine.add("gcloud")
+    done = tpu_vm(machine, "watch", "vm", "zone-a", "v5litepod-16", CONFIG, *words)
+    assert done.returncode == 1 and "mount a bucket there with --setup" in done.stderr
+    assert machine.calls() == []
+
+
 def test_a_dry_run_prints_every_command_with_its_arguments_quoted(machine: Machine) -> None:
     machine.add("gcloud")
     done = tpu_vm(machine, "--dry-run", "my vm", "zone-a", CONFIG, "/mnt/run", *AWKWARD)

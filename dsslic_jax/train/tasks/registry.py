@@ -12,6 +12,8 @@ from dsslic_jax.settings.fields import Field, Settings, fields_of
 from dsslic_jax.settings.reading import read, to_mapping
 from dsslic_jax.train.tasks.task import Task
 
+_BUCKET = r"(?!https?:)[a-z][a-z0-9+.-]+://"  # terms of use have addresses
+
 T = TypeVar("T", bound=type[Task[Any]])
 TASKS: dict[str, type[Task[Any]]] = {}  # by name
 
@@ -42,7 +44,7 @@ def make_task(config: ConfigDict | Mapping[str, Any]) -> Task[Any]:
     kind = task_type(values.get("task"))
     settings = read(kind.settings_type, values)
     for key, value in flax.traverse_util.flatten_dict(to_mapping(settings), sep=".").items():
-        if isinstance(value, str) and re.match(r"[a-z][a-z0-9+.-]+://", value):
+        if isinstance(value, str) and re.match(_BUCKET, value):
             raise ConfigError(f"{key} must be a path on this machine, not {value}: mount it first")
     return kind(settings)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from dsslic_jax import __version__
 from dsslic_jax.errors import DsslicError
 from dsslic_jax.system import extras
-from dsslic_jax.system.printable import printable, show_any_name
+from dsslic_jax.system.printable import printable, speak_plainly
 
 COMMANDS = (  # modules of `commands`, in the order told
     *("encode", "decode", "info", "inspect", "search", "compare", "evaluate", "report", "score"),
@@ -18,7 +18,7 @@ COMMANDS = (  # modules of `commands`, in the order told
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, 1 for an error told in one line, 2 for wrong usage."""
-    show_any_name()
+    speak_plainly()
     given = sys.argv[1:] if arguments is None else [*arguments]
     # A command's own parser imports what it codes with: of the others, a command needs none.
     options = _parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)

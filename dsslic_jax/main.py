@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsslic_jax.system import extras, runtime, signals
+from dsslic_jax.system.printable import speak_plainly
 
 if __name__ == "__main__":
     signals.leave_when_interrupted()  # as long as it only imports
+    speak_plainly()
 runtime.prepare()
 
 with extras.remedy_told():

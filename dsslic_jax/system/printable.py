@@ -2,6 +2,8 @@
 
 import io
 import sys
+import warnings
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -9,8 +11,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def show_any_name() -> None:
-    """Lets standard output and error show, with backslashes, what their encoding does not have."""
+def speak_plainly() -> None:
+    """Standard output and error show, with backslashes, what their encoding does not have; a warning takes a line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+    def show(message: Warning | str, *_: Any) -> None:
+        print(f"warning: {printable(str(message))}", file=sys.stderr)
+
+    warnings.showwarning = show

@@ -90,8 +90,9 @@ def _files_of(sources: Sequence[Path], target: Path) -> Iterator[tuple[Path, Pat
     """Each file with its name below the folder that was named; a file that was named, by its own."""
     for source in sources:
         if source.is_dir():
+            inside = source.resolve() in target.resolve().parents  # what was made is not made again
             for path in _files_below(source):
-                if target == source or target not in path.parents:
+                if not (inside and target.resolve() in path.resolve().parents):
                     yield path, path.relative_to(source)
         elif source.exists():
             yield source, Path(source.name)

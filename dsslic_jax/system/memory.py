@@ -31,9 +31,13 @@ def require(needed_bytes: float, what: str) -> None:
     limit = _limit[0] if _limit else _SHARE * free_bytes()
     if needed_bytes > limit:
         raise TooLarge(
-            f"{what} needs about {needed_bytes / _GIB:.1f} GiB of memory, where {limit / _GIB:.1f} GiB are allowed: "
-            "allow more with --max-memory"
+            f"{what} needs about {_told(needed_bytes)} of memory, where {_told(limit)} are allowed: allow more with "
+            "--max-memory"
         )
+
+
+def _told(count: float) -> str:
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / (1 << 20):.0f} MiB"
 
 
 def free_bytes() -> float:

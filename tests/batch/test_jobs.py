@@ -118,6 +118,21 @@ def test_files_are_found_by_path_hidden_ones_and_linked_folders_left_out() -> No
     ]
 
 
+def test_a_folder_inside_the_source_takes_what_is_made_and_gives_nothing() -> None:
+    for name in ("in/a.a", "in/made/b.a"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+
+    def found(source: str, target: str) -> list[str]:
+        jobs_found = jobs.find_jobs([Path(source)], Path(target), {".a"}, ".made").jobs
+        return [str(job.source) for job in jobs_found]
+
+    assert found("in", "in/made") == ["in/a.a"]
+    assert found("in", str(Path("in/made").resolve())) == ["in/a.a"]
+    for target in ("in", ".", ".."):
+        assert found("in", target) == ["in/a.a", "in/made/b.a"]
+
+
 def test_an_error_is_told_in_one_line_without_its_file() -> None:
     job = jobs.Job(Path("in/a.png"), Path("out"))
     for error, said in (

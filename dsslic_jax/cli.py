@@ -1,6 +1,8 @@
 """The command `dsslic`. Light to import: each command imports what it runs."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -37,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"dsslic {options.command}: {remedy}", file=sys.stderr)
         return 1
+    except (
+        BrokenPipeError
+    ):  # who reads has enough, as `head`: nothing to tell, nor when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
         print(f"dsslic {options.command}: {where}{error.strerror or error}", file=sys.stderr)

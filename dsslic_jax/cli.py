@@ -26,29 +26,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser([given[0]] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
         options.run(options)
+        return 0
     except KeyboardInterrupt:
         return 130  # as shells say it
+    except BrokenPipeError:
+        # Who reads has enough, as `head` has: nothing to tell, nor when Python closes its output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except MemoryError:
-        print(f"dsslic {options.command}: there is not enough memory", file=sys.stderr)
-        return 1
+        said = "there is not enough memory"
     except DsslicError as error:
-        print(f"dsslic {options.command}: {printable(str(error))}", file=sys.stderr)
-        return 1
+        said = printable(str(error))
     except ImportError as error:
         if (remedy := extras.told(error)) is None:
             raise
-        print(f"dsslic {options.command}: {remedy}", file=sys.stderr)
-        return 1
-    except (
-        BrokenPipeError
-    ):  # who reads has enough, as `head`: nothing to tell, nor when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        said = remedy
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""  # a full disk names no file
-        print(f"dsslic {options.command}: {where}{error.strerror or error}", file=sys.stderr)
-        return 1
-    return 0
+        said = printable(f"{where}{error.strerror or error}")
+    print(f"dsslic {options.command}: {said}", file=sys.stderr)
+    return 1
 
 
 def _parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

@@ -20,4 +20,4 @@ def speak_plainly() -> None:
     def show(message: Warning | str, *_: Any) -> None:
         print(f"warning: {printable(str(message))}", file=sys.stderr)
 
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]  # it looks at nothing else

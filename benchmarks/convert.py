@@ -7,22 +7,24 @@ on the CPU; for each layout the arrays that differ after going there and back, a
 the decoder's files for all sizes: ONNX in onnxruntime, and StableHLO, which is compared with JAX itself.
 """
 
+from __future__ import annotations
+
 import argparse
+import importlib.util
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dsslic_jax.system import runtime
+from dsslic_jax.system import extras, runtime
 
 runtime.prepare()
 
 import flax.traverse_util  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-import torch  # noqa: E402
 from safetensors.numpy import load, save  # noqa: E402
 
 from dsslic_jax.bundle.model import Bundle, Part  # noqa: E402
@@ -30,8 +32,6 @@ from dsslic_jax.classes.table import class_table  # noqa: E402
 from dsslic_jax.convert import discriminator  # noqa: E402
 from dsslic_jax.convert.discriminator import StoredDiscriminator  # noqa: E402
 from dsslic_jax.convert.stablehlo import to_stablehlo  # noqa: E402
-from dsslic_jax.convert.torch.export import to_onnx  # noqa: E402
-from dsslic_jax.convert.torch.loading import discriminator_of, modules_of  # noqa: E402
 from dsslic_jax.convert.transfer import (  # noqa: E402
     LAYOUTS,
     Portable,
@@ -44,6 +44,9 @@ from dsslic_jax.models.discriminator import build_discriminator  # noqa: E402
 from dsslic_jax.models.segnet import build_segnet  # noqa: E402
 from dsslic_jax.models.settings import CoarseSettings, SegNetSettings  # noqa: E402
 from dsslic_jax.settings.reading import to_mapping  # noqa: E402
+
+if TYPE_CHECKING:
+    import torch
 
 TABLE = class_table("ade20k")
 COARSE = CoarseSettings(classes=TABLE.num_classes)
@@ -60,6 +63,8 @@ def seconds(run: Callable[[], Any]) -> tuple[Any, float]:
 
 def nchw(picture: Any) -> torch.Tensor:
     """[B, H, W, C] -> PyTorch's [B, C, H, W]."""
+    import torch
+
     return torch.from_numpy(np.array(picture).transpose(0, 3, 1, 2).copy())
 
 
@@ -83,6 +88,10 @@ def random_model() -> Portable:
 
 def report_outputs(model: Portable, height: int, width: int) -> None:
     """Prints how far apart the outputs of each network are."""
+    import torch
+
+    from dsslic_jax.convert.torch.loading import discriminator_of, modules_of
+
     rng = np.random.default_rng(0)
     labels = rng.integers(0, TABLE.num_classes, (1, height, width), dtype=np.int32)
     picture = rng.uniform(-1, 1, (1, height, width, 3)).astype(np.float32)
@@ -114,6 +123,11 @@ def report_outputs(model: Portable, height: int, width: int) -> None:
 
 def report_files(bundle: Bundle, inputs: tuple[Any, Any], made: Any) -> None:
     """Prints how long the decoder's files take to make, and how far their outputs are from JAX's."""
+    import onnxruntime
+    import torch
+
+    from dsslic_jax.convert.torch.export import to_onnx
+
     labels, compact = inputs
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decoder"
@@ -152,6 +166,10 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--width", type=int, default=256)
     options = parser.parse_args()
+    with extras.remedy_told():
+        import torch  # noqa: F401  (told before anything is measured)
+    if importlib.util.find_spec("onnxruntime") is None:
+        sys.exit("error: this needs onnxruntime: pip install onnxruntime")
     model = random_model()
     report_layouts(model)
     report_outputs(model, options.height, options.width)

@@ -9,8 +9,11 @@ A step that takes fewer a second than this never waits: training reports what it
 import argparse
 import time
 
-from dsslic_jax.configs import default
-from dsslic_jax.data.pipeline import train_iterator
+from dsslic_jax.system import extras
+
+with extras.remedy_told():
+    from dsslic_jax.configs import default
+    from dsslic_jax.data.pipeline import train_iterator
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.results --data DATA --runs RUNS [--only kodak] [--workers 2]
 
-DATA holds kodak/test and camvid/test_lossless. The models are the bundled ones. Kodak's HEIC needs dsslic_jax[heic].
+DATA holds kodak/test and camvid/test_lossless. The models are the bundled ones. Kodak's HEIC needs the extra [heic].
 The evaluations lie in RUNS, where they go on if they were stopped.
 
     results/NAME/mean.csv, bd.csv   means over the pictures and their Bjøntegaard differences

@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source launch/environment.sh
-prepare_environment "[train,evaluate]"
+prepare_environment "[train,evaluate,report]"
 exec "$venv/bin/python" -m dsslic_jax.main --config=configs/quickstart.py --workdir=runs/quickstart "$@"

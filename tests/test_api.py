@@ -1,7 +1,6 @@
 """`dsslic_jax.encode` and `decode`: what goes in, what comes out, and which models stay loaded."""
 
 import io
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -263,29 +262,3 @@ def test_few_models_stay_loaded_and_the_one_used_last_does(tiny_bundle: Bundle) 
     api._codec_of(replace(tiny_bundle))
     assert api._codec_of(models[2]) is codecs[2]
     assert api._codec_of(models[3]) is not codecs[3]
-
-
-def test_every_documented_example_runs(
-    tiny_model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("model").symlink_to(tiny_model)
-    Path("folder", "inner").mkdir(parents=True)
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 3
-    Image.fromarray(PICTURE).save("picture.png")
-    Image.fromarray(PICTURE).save("photo.jpg", exif=exif)
-    Image.fromarray(LABELS).save("labels.png")
-    for name in ("one.png", "inner/two.jpg"):
-        Image.fromarray(PICTURE).save(Path("folder", name))
-    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == text.count("```python") == 7
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "docs/python.md", "exec"), names)
-    with Image.open("restored.png") as restored:
-        assert restored.getexif()[ExifTags.Base.Orientation] == 3
-    assert Path("pictures", "inner", "two.png").is_file() and Path("decoded.png").is_file()
-    assert "not a .dsslic stream" in capsys.readouterr().out
-    assert isinstance(names["small"], bytes)
-    assert abs(8 * len(names["small"]) / PICTURE[..., 0].size - 4) <= 0.08

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.commands.outputs import RECORDS, add_overwrite, output
 from dsslic_jax.errors import ConfigError, DataError
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--label-with",
-        type=Path,
+        type=model_directory,
         metavar="MODEL",
         help="model directory whose SegNet makes label maps where there are none",
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dsslic_jax.batch.jobs import Job, Summary, run, say
 from dsslic_jax.batch.made import Made
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import CoderUnavailable, ConfigError, DsslicError, ModelError
 from dsslic_jax.system.printable import printable
 
@@ -135,7 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Code pictures at several qualities, for training."
     )
-    parser.add_argument("--model", type=Path, required=True, help="model directory")
+    parser.add_argument("--model", type=model_directory, required=True, help="model directory")
     parser.add_argument("--source", type=Path, required=True, help="folder of pictures")
     parser.add_argument("--target", type=Path, required=True, help="folder of one split to write")
     parser.add_argument(

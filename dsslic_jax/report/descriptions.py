@@ -5,8 +5,8 @@ from typing import Any
 from dsslic_jax.report.run_data import RunData
 
 LAYERS_TEXT = (
-    "Each stream holds the label map s, the compact image c and the residual r. From s and c the decoder makes x', the "
-    "prediction; with r it becomes the picture x̂."
+    "A stream holds the label map s, the compact image c and residual layers r1, r2, …. Of s and c the decoder makes "
+    "the coarse picture x', of all layers the picture x̂; how, stands below each."
 )
 
 

@@ -1,4 +1,4 @@
-"""The page of one stream: its layers at full size, every pixel exact."""
+"""The page of one stream: its layers at full size, without loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inspect_page(name: str, data: bytes, codec: Codec) -> str:
         CoderUnavailable, CoderFailed: a layer coder is missing or failed.
         DataError: a side above WebP's 16383 pixels.
     """
-    view = {"name": name, **layer_view(codec.decode(data), codec, InsidePage())}
+    view = {"name": name, **layer_view(data, codec.decode(data), codec, InsidePage())}
     content = {
         "subtitle": "What a layered stream holds",
         "layers": [view],

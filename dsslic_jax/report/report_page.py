@@ -179,7 +179,7 @@ def _layer_views(
             file = sorted(own, key=lambda file: file.prefix_bytes)[len(own) // 2]
             decoded = decoder.layers(file)
             codec = decoder.codec(decoded.header.fingerprint)
-            view = layer_view(decoded, codec, pictures, max_side)
+            view = layer_view(Path(file.stream).read_bytes(), decoded, codec, pictures, max_side)
             view["facts"] = f"{file.curve}, setting {file.setting:g}: {view['facts']}"
             views.append({"name": name, **view})
     return views

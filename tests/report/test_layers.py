@@ -10,6 +10,7 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from dsslic_jax.bundle import directory as bundle
+from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.cli import main
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.layers.residual import read_opening
@@ -84,7 +85,7 @@ def test_layers_of_our_streams_are_shown_with_their_bits(
     first = data["layers"][0]
     assert [layer["name"] for layer in first["layers"]] == ["header", "s", "c", "r1"]
     assert sum(layer["bytes"] for layer in first["layers"]) == stream.stat().st_size
-    assert [view["name"] for view in first["views"]] == ["s", "c", "c'", "x'", "r", "x̂"]
+    assert [view["name"] for view in first["views"]] == ["s", "c", "c'", "x'", "x̂ - x'", "x̂"]
     assert sum(found["share"] for found in first["classes"]) == pytest.approx(1)
     assert data["viewer"]["codecs"] == ["dsslic:segnet", "jpeg"]
 
@@ -149,6 +150,7 @@ def test_enhanced_streams_of_coarse_labels_are_shown_like_others(
         assert np.array_equal(decoder.picture(changed), codec.decode(data).picture)
     (view,) = data_of(inspect_page("a.dsslic", data, codec))["layers"]
     assert view["views"][0]["note"] == "label map, layer s, one label for each 8 × 8 pixels"
+    assert "r1 is added to a share of 0.5 of x'; EnhanceNet corrects" in view["views"][-1]["note"]
     assert sum(found["share"] for found in view["classes"]) == pytest.approx(1)
 
 
@@ -183,7 +185,26 @@ def test_inspecting_a_stream_shows_each_layer_exactly(
     assert np.array_equal(shown["x'"], decoded.coarse)
     assert np.array_equal(shown["x̂"], decoded.picture)
     doubled = 128 + 2 * (decoded.picture.astype(int) - decoded.coarse)
-    assert np.array_equal(shown["r"], doubled.clip(0, 255))
+    assert np.array_equal(shown["x̂ - x'"], doubled.clip(0, 255))
+
+
+def test_what_a_page_says_of_a_layer_follows_the_stream_and_its_model(tiny_model: Path) -> None:
+    def notes(model: Path, **chosen: Any) -> dict[str, str]:
+        codec = Codec(bundle.load(model))
+        picture = np.indices((64, 64, 3)).sum(0).astype(np.uint8)
+        data = codec.encode(picture, settings=replace(codec.settings, **chosen))
+        (view,) = data_of(inspect_page("a.dsslic", data, codec))["layers"]
+        assert "exact" not in view["facts"]
+        return {one["name"]: one["note"] for one in view["views"]}
+
+    said = notes(tiny_model, layers=2)
+    assert "CompNet's image, 1/8" in said["c"] and "FineNet's detail" in said["x'"]
+    assert said["x̂"] == "decoded picture: r1 is added to x', r2 to that"
+    said = notes(model_directory("natural"))
+    assert "averages of the picture's blocks, 1/64" in said["c"] and "shown as RGB" in said["c"]
+    assert said["x'"] == "coarse picture: c enlarged; the model has no FineNet"
+    assert said["x̂"].startswith("decoded picture: r1 holds the picture itself")
+    assert "c'" not in said and "CompNet" not in "".join(said.values())
 
 
 def test_inspecting_a_cut_stream_shows_the_layers_that_are_whole(

@@ -9,8 +9,10 @@ import numpy as np
 
 from dsslic_jax.codec.coders.bpg.planes import ycbcr_to_rgb
 from dsslic_jax.codec.layers.labels import count_labels
+from dsslic_jax.codec.layers.residual import read_opening
 from dsslic_jax.codec.stream import container
 from dsslic_jax.metrics import bits_per_pixel
+from dsslic_jax.models.parts import COARSE
 from dsslic_jax.report.pictures.images import (
     LOSSY_QUALITY,
     BesidePage,
@@ -28,15 +30,19 @@ _GREY = 128
 
 
 def layer_view(
-    decoded: Decoded, codec: Codec, page: InsidePage | BesidePage, max_side: int | None = None
+    data: bytes,
+    decoded: Decoded,
+    codec: Codec,
+    page: InsidePage | BesidePage,
+    max_side: int | None = None,
 ) -> dict[str, Any]:
-    """What layers.js shows of a stream, as far as its layers were decoded by `codec`.
+    """What layers.js shows of a stream, `data`, as far as its layers were decoded by `codec`.
 
-    `max_side`: reduce pictures to this and code them lossily; None keeps every pixel exact.
+    `max_side`: reduce pictures to this and code them lossily; None keeps every pixel without loss.
     """
     header = decoded.header
     views = [] if decoded.labels is None else [_labels_view(decoded, page, max_side)]
-    for name, note, pixels in _pictures(decoded, codec):
+    for name, note, pixels in _pictures(data, decoded, codec):
         small = pixels if max_side is None else reduced(pixels, max_side)
         url = page.put(webp(small, lossless=max_side is None), "image/webp")
         is_compact = name == "c"  # shown enlarged, pixel by pixel
@@ -63,7 +69,7 @@ def _facts(decoded: Decoded, max_side: int | None) -> str:
     length = header.size + sum(layer.length for layer in header.layers)
     rate = bits_per_pixel(length, header.height, header.width)
     shown = (
-        "Every picture below is exact."
+        "Pictures below are kept without loss."
         if max_side is None
         else f"Pictures are reduced to {max_side} px and coded as WebP, quality {LOSSY_QUALITY}; labels to every "
         "few pixels, without loss."
@@ -90,25 +96,43 @@ def _labels_view(
     return {**view, **_size(small)}
 
 
-def _pictures(decoded: Decoded, codec: Codec) -> Iterator[tuple[str, str, np.ndarray]]:
+def _pictures(data: bytes, decoded: Decoded, codec: Codec) -> Iterator[tuple[str, str, np.ndarray]]:
     """(name, what it is, uint8 [H, W, 3]) of every picture that the stream decodes to, in order."""
     if decoded.compact is None or decoded.coarse is None:
         return
-    compact, alpha = decoded.compact, decoded.header.alpha
-    if decoded.header.colour == "ycbcr":
+    compact, header = decoded.compact, decoded.header
+    model = codec.bundle.settings(COARSE)
+    made = "averages of the picture's blocks" if model.compact == "mean" else "CompNet's image"
+    note = f"compact image, layer c: {made}, 1/{header.alpha} of it a side"
+    if header.colour == "ycbcr":
         compact = ycbcr_to_rgb([compact[..., i] for i in range(3)], 8, 8)
-    yield "c", f"compact image, layer c, 1/{alpha} of the picture a side", compact
-    yield "c'", "c enlarged: the prediction without a network", codec.upsample(decoded)
-    yield "x'", "c' with FineNet's detail: the prediction", decoded.coarse
+        note += ", YCbCr shown as RGB"
+    yield "c", note, compact
+    if model.finenet_width:
+        yield "c'", "c enlarged, without a network", codec.upsample(decoded)
+        yield "x'", "coarse picture: c' with FineNet's detail", decoded.coarse
+    else:
+        yield "x'", "coarse picture: c enlarged; the model has no FineNet", decoded.coarse
     if decoded.picture is None:
         return
-    residual = decoded.picture.astype(np.int16) - decoded.coarse
-    grey = np.clip(_GREY + RESIDUAL_GAIN * residual, 0, 255).astype(np.uint8)
-    names = [layer.name for layer in decoded.header.layers if layer.kind == "r"]
-    upto = names[: names.index(decoded.upto) + 1]
-    note = f"residual as decoded, layer {' + '.join(upto)}, {RESIDUAL_GAIN} times, grey is none"
-    yield "r", note, grey
-    yield "x̂", "the decoded picture, x' + r", decoded.picture
+    difference = decoded.picture.astype(np.int16) - decoded.coarse
+    shown = np.clip(_GREY + RESIDUAL_GAIN * difference, 0, 255).astype(np.uint8)
+    yield "x̂ - x'", f"their difference {RESIDUAL_GAIN} times, clipped; grey is none", shown
+    yield "x̂", f"decoded picture: {_made_of(data, decoded)}", decoded.picture
+
+
+def _made_of(data: bytes, decoded: Decoded) -> str:
+    """How x̂ comes of the residual layers, which say so themselves."""
+    payloads = container.read_layers(data, decoded.header, decoded.upto)
+    openings = {name: read_opening(payloads[name])[0] for name in payloads if name[0] == "r"}
+    first = openings["r1"].prediction_gain
+    own: dict[float, str] = {0: "r1 holds the picture itself", 1: "r1 is added to x'"}
+    text = own.get(first, f"r1 is added to a share of {first:g} of x'")
+    if rest := [*openings][1:]:
+        text += f", {' + '.join(rest)} to that"
+    if enhanced := [name for name, opening in openings.items() if opening.strength is not None]:
+        text += f"; EnhanceNet corrects what {' and '.join(enhanced)} decodes to"
+    return text
 
 
 def _size(pixels: np.ndarray) -> dict[str, int]:

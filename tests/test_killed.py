@@ -32,7 +32,7 @@ PHASES = {
 }
 
 
-@pytest.mark.parametrize("old", [None, b"an older stream"])
+@pytest.mark.parametrize("old", [None, container.MAGIC + b", an older stream"])
 def test_a_killed_encoder_leaves_the_whole_file_or_what_was_there(
     old: bytes | None, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def test_no_table_of_an_earlier_request_is_left_beside_the_conditions_of_a_later
     monkeypatch.setattr(run.Store, "append", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
         measure(images, run_folder)
-    kept = {"conditions.json", "measurements.jsonl", "streams"}
+    kept = {".lock", "conditions.json", "measurements.jsonl", "streams"}
     assert {path.name for path in run_folder.iterdir()} == kept
 
 

@@ -113,6 +113,7 @@ def test_only_finished_files_are_left_behind(images: Path, fake: FakeCodec, tmp_
     measure(images, run, "dsslic", "jpeg", settings={"dsslic": (50,), "jpeg": (75,)})
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert files == {
+        ".lock",
         "measurements.jsonl",
         "conditions.json",
         "per_picture.csv",

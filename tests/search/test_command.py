@@ -330,5 +330,5 @@ def test_a_map_that_is_not_what_layer_s_says_is_named(
         run("car", "a.dsslic", "--region", "0,0,100,50")
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith(
-        "dsslic search: a.dsslic: the JPEG XL layer is not"
+        "dsslic search: a.dsslic: the JPEG XL layer is no bare codestream"
     )

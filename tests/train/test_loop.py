@@ -25,6 +25,7 @@ from dsslic_jax.train.running.monitor import Monitor
 from dsslic_jax.train.tasks.registry import make_task
 from tests.configurations import settings_of, small_compression, small_segmentation
 from tests.conftest import ROOT
+from tests.signals import hearing
 from tests.train.reports import assert_each_report_is_there_once, json_lines, without_times
 from tests.train.runs import (
     StoppedHere,
@@ -167,7 +168,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     settings = ["--config.train.steps=100000", "--config.train.save_every=100000"]
     settings += ["--profile"] if number == signal.SIGUSR1 else []
     process = subprocess.Popen(
-        command(tmp_path, *settings, "--config.train.sample_every=0"),
+        hearing(number, command(tmp_path, *settings, "--config.train.sample_every=0")),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -211,7 +212,7 @@ def test_work_directories_that_are_no_folders_of_this_machine_are_refused(workdi
 
 
 def test_ctrl_c_before_the_first_step_ends_without_a_traceback(tmp_path: Path) -> None:
-    words = command(tmp_path, "--config.train.steps=100000")
+    words = hearing(signal.SIGINT, command(tmp_path, "--config.train.steps=100000"))
     for wait_for in ("", "training on"):
         process = subprocess.Popen(
             words,

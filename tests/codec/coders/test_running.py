@@ -17,6 +17,7 @@ from dsslic_jax.codec.coders.programs.running import (
     run_program,
 )
 from dsslic_jax.errors import CoderFailed
+from tests.signals import hearing
 
 
 def program(folder: Path, body: str) -> str:
@@ -122,6 +123,7 @@ def test_a_signal_that_ends_us_leaves_neither_processes_nor_folders(
     )
     command = [sys.executable, "-c", script]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    command = hearing(number, command)
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         while not (tmp_path / "pid").exists():
             assert process.poll() is None

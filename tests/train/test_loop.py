@@ -224,8 +224,7 @@ def test_ctrl_c_before_the_first_step_ends_without_a_traceback(tmp_path: Path) -
         )
         assert process.stdout is not None
         if wait_for:
-            while wait_for not in process.stdout.readline():
-                pass
+            assert any(wait_for in line for line in process.stdout)
         else:
             time.sleep(1.5)  # amid its imports
         process.send_signal(signal.SIGINT)

@@ -1,6 +1,5 @@
 """Streams through PyTorch, and exported files run by the programs that they are for."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.errors import ConfigError
 from tests.codec.pictures import smooth_picture
-from tests.conftest import ROOT
 from tests.convert import models
 
 
@@ -139,22 +137,3 @@ def test_sizes_that_an_export_cannot_have_are_refused(bundle: Bundle, tmp_path: 
     with pytest.raises(ConfigError, match="multiples of 16, at least 32"):
         to_onnx(bundle, "decoder", tmp_path / "network.onnx", (40, 64))
     assert not list(tmp_path.iterdir())
-
-
-def test_every_documented_example_runs(
-    onnxruntime: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("model").symlink_to(tiny_model)
-    text = (ROOT / "docs" / "pytorch.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == text.count("```python") == 4
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block, "docs/pytorch.md", "exec"), names)
-    assert names["coarse"].shape == (1, 3, 64, 96) and names["scores"].shape == (1, 12, 8, 12)
-    files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"model", "decoder.pt", "decoder.onnx", "decoder.stablehlo", "segnet.onnx"}
-    assert (
-        names["reconstruction"].shape == (1, 64, 96, 3) and "stablehlo.convolution" in names["text"]
-    )

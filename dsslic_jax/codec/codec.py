@@ -7,6 +7,7 @@ encode:  x, s ──CompNet──► c ──8-bit──► ĉ
 decode:  stream ──► s, ĉ ──► x' ──+ r̂1──► (enhanced) ──+ r̂2──► … ──► x̂
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +16,7 @@ import jax
 import numpy as np
 
 from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.codec import choosing
+from dsslic_jax.codec import choosing, demands
 from dsslic_jax.codec.coders.coder import Context, once
 from dsslic_jax.codec.coders.registry import DEFAULT_SET, Choice, CoderSet, OpenCoders
 from dsslic_jax.codec.label_scale import coarse_labels, repeated, simplify
@@ -29,7 +30,7 @@ from dsslic_jax.codec.networks.segmenter import Segmenter
 from dsslic_jax.codec.settings import CodingSettings, coding_settings
 from dsslic_jax.codec.stream import container
 from dsslic_jax.errors import DataError, StreamError
-from dsslic_jax.models.parts import COARSE, ENHANCENET, SEGNET
+from dsslic_jax.models.parts import COARSE, ENHANCENET
 from dsslic_jax.system.files import MAX_PIXELS
 
 
@@ -111,13 +112,15 @@ class Codec:
         self.coders = OpenCoders(decoding, context)
         self._device = device
         self._progress = progress
-        self._segmenter = Segmenter(bundle, device) if SEGNET.name in bundle.parts else None
+        self._segmenter: Segmenter | None = None  # opened when first needed: decoders need none
+        self._opening = threading.Lock()
 
     def segment(self, picture: np.ndarray) -> np.ndarray:
         """x uint8 [H, W, 3] -> s uint8 [H, W] by the model's SegNet. Raises ModelError without one."""
         self._progress("labels", 0, 1)
-        segmenter = self._segmenter or Segmenter(self.bundle, self._device)
-        return segmenter(picture)
+        with self._opening:
+            self._segmenter = self._segmenter or Segmenter(self.bundle, self._device)
+        return self._segmenter(picture)
 
     def upsample(self, decoded: Decoded) -> np.ndarray:
         """up(ĉ) of what was decoded, uint8 [H, W, 3]: the coarse picture as it is without FineNet."""
@@ -246,8 +249,7 @@ class Codec:
         self._check_model(header)
         labels, last = None, [*layers][-1]
         size = header.height, header.width
-        if header.labels_at_decoder or last == "c" or residual_layers.take_from_coarse(layers):
-            self._predictor.require(*size)
+        demands.check(header, layers, self.bundle)
         if "s" in layers:
             labels = decode_label_layer(header, layers["s"], self.coders)
         wanted = header.layers[-1].name if upto == "r" else upto

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
+    from dsslic_jax.codec.demands import check_stream
     from dsslic_jax.codec.stream import container
     from dsslic_jax.pictures.writing import LABEL_MAP, PICTURE, picture_file
 
@@ -64,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
         return
     header = container.read_header(data)
     progress = Phases(options.verbose)
-    decoded = open_codec_of(header, options, progress).decode(data, options.upto)
+    check = partial(check_stream, data, options.upto)
+    decoded = open_codec_of(header, options, progress, check).decode(data, options.upto)
     if decoded.finest is None:
         raise StreamError(
             "the stream is cut before the end of layer c: only --upto s can be decoded"

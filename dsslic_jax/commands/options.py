@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from dsslic_jax.bundle.known import model_directory
 from dsslic_jax.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dsslic_jax.bundle.model import Bundle
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.networks.predictor import Progress
     from dsslic_jax.codec.stream.container import Header
@@ -61,7 +63,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--max-memory",
         type=_bytes,
         metavar="4GiB",
-        help="what networks may take (default: half of what is free)",
+        help="what networks may take (default: half of what is free, of which a stream gets at most 1GiB)",
     )
     parser.add_argument("--verbose", action="store_true", help="name each phase as it begins")
 
@@ -101,19 +103,25 @@ def open_codecs(
     options: argparse.Namespace,
     progress: Progress | None = None,
     every_device: bool = False,
+    check: Callable[[Bundle], None] | None = None,
 ) -> list[Codec]:
-    """The model's codec on JAX's default device, or one on each local device; remembers where the model lies."""
+    """The model's codec on JAX's default device, or one on each local device; remembers where the model lies.
+
+    `check` looks at the model before JAX is loaded, which takes a second.
+    """
+    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.system import memory, runtime
 
     memory.set_limit(getattr(options, "max_memory", None))
+    loaded = bundle.load(directory)
+    if check is not None:
+        check(loaded)
     runtime.prepare()
     import jax
 
-    from dsslic_jax.bundle import directory as bundle
     from dsslic_jax.codec.codec import Codec
     from dsslic_jax.codec.networks.predictor import no_progress
 
-    loaded = bundle.load(directory)
     devices = jax.local_devices() if every_device else [None]
     codecs = [
         Codec(
@@ -132,11 +140,14 @@ def open_codecs(
 
 
 def open_codec_of(
-    header: Header, options: argparse.Namespace, progress: Progress | None = None
+    header: Header,
+    options: argparse.Namespace,
+    progress: Progress | None = None,
+    check: Callable[[Bundle], None] | None = None,
 ) -> Codec:
-    """The codec of --model, or else of the known model that a stream names."""
+    """The codec of --model, or else of the known model that a stream names; `check` as for `open_codecs`."""
     model = options.model or known_models.find(header.fingerprint)
-    return open_codecs(model, options, progress)[0]
+    return open_codecs(model, options, progress, check=check)[0]
 
 
 def _bytes(text: str) -> int:

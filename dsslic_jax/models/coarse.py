@@ -76,6 +76,16 @@ class CoarseModel(nn.Module):
         coarse = upsampled + fine
         return Coarse(compact, to_rgb(upsampled, self.colour), fine, to_rgb(coarse, self.colour))
 
+    def predict_rows(
+        self, labels: jax.Array, compact: jax.Array, rows: tuple[jax.Array, int]
+    ) -> jax.Array:
+        """x' of rows (first, how many), RGB: from labels int [B, rows, W] of these alone, and all of ĉ.
+
+        What a norm finds in them it takes for the whole picture: see `codec.networks.finenet_bands`.
+        """
+        upsampled = upsample_bilinear(compact, self.alpha, self.align_corners, rows)
+        return to_rgb(upsampled + self.finenet(labels, upsampled), self.colour)
+
     def __call__(self, labels: jax.Array, picture: jax.Array, train: bool = False) -> Coarse:
         """Both halves, as training runs them: x' from the c that a decoder will hold."""
         compact = self.compress(labels, picture, train)
@@ -99,14 +109,8 @@ class CoarseModel(nn.Module):
         return max(self.compnet_min_size, 2 * 2**self.finenet_downs if self.finenet_width else 1)
 
     @property
-    def tiles(self) -> bool:
-        """Whether nothing looks at the whole picture, so that it may be run in overlapping windows."""
-        networks = self.compact != "mean" or self.finenet_width > 0
-        return (self.norm in ("batch", "none") or not networks) and not self.align_corners
-
-    @property
     def compnet_radius(self) -> int:
-        """Pixels beyond its own alpha x alpha block that a pixel of c depends on, in a model that `tiles`."""
+        """Pixels beyond its own alpha x alpha block that a pixel of c depends on, in a model that runs in windows."""
         if self.compact == "mean":
             return 0
         first, last = compnet.rows_seen(0, self.alpha)

@@ -20,6 +20,7 @@ from dsslic_jax.settings.fields import Settings, fields_of
 
 Dtype = Any
 Made = TypeVar("Made", bound=nn.Module)
+INSTANCE_EPS = 1e-5  # added to variances by norm "instance"
 normal_init = nn.initializers.normal(0.02)  # pix2pixHD: N(0, 0.02) for every convolution
 
 
@@ -81,7 +82,7 @@ class UpConv(nn.Module):
 
 
 class Norm(nn.Module):
-    """Norm "instance" (no affine, eps 1e-5), "group" (up to 8 groups, affine), "batch" or "none", in float32.
+    """Norm "instance" (no affine, INSTANCE_EPS), "group" (up to 8 groups, affine), "batch" or "none", in float32.
 
     "batch" (affine) takes the statistics of the whole batch, over all devices, in training, and their running average
     afterwards: its output then depends on nothing else in the picture. Training needs `mutable=["batch_stats"]`.
@@ -98,7 +99,7 @@ class Norm(nn.Module):
             wide = x.astype(jnp.float32)
             centred = wide - wide.mean((1, 2), keepdims=True)
             variance = jnp.square(centred).mean((1, 2), keepdims=True)
-            return (centred * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
+            return (centred * jax.lax.rsqrt(variance + INSTANCE_EPS)).astype(x.dtype)
         if self.kind == "group":
             groups = max(g for g in range(1, 9) if x.shape[-1] % g == 0)
             norm: nn.Module = nn.GroupNorm(groups, use_fast_variance=False, dtype=jnp.float32)
@@ -111,20 +112,30 @@ class Norm(nn.Module):
         return norm(x).astype(x.dtype)
 
 
-def upsample_bilinear(x: jax.Array, factor: int, align_corners: bool = False) -> jax.Array:
-    """[B, h, w, C] -> [B, factor*h, factor*w, C], bilinear.
+def upsample_bilinear(
+    x: jax.Array,
+    factor: int,
+    align_corners: bool = False,
+    rows: tuple[jax.Array, int] | None = None,
+) -> jax.Array:
+    """[B, h, w, C] -> [B, factor*h, factor*w, C], bilinear; of `rows` (first, how many) only those.
 
     Half-pixel centres by default; `align_corners` maps corner to corner instead, the only mode of the
     authors' PyTorch 0.3 (the `reference` choice).
     """
     batch, height, width, channels = x.shape
     shape = (batch, factor * height, factor * width, channels)
-    if not align_corners:
+    if not align_corners and rows is None:
         return jax.image.resize(x, shape, "bilinear")
-    # A single row or column has no second corner.
-    scales = [(factor * n - 1) / (n - 1) if n > 1 else float(factor) for n in (height, width)]
-    scale, corner = jnp.array(scales), jnp.array([height > 1, width > 1])
-    translation = jnp.where(corner, 0.5 * (1.0 - scale), 0.0)
+    scale, translation = jnp.full(2, float(factor)), jnp.zeros(2)
+    if align_corners:
+        # A single row or column has no second corner.
+        scales = [(factor * n - 1) / (n - 1) if n > 1 else float(factor) for n in (height, width)]
+        scale, corner = jnp.array(scales), jnp.array([height > 1, width > 1])
+        translation = jnp.where(corner, 0.5 * (1.0 - scale), 0.0)
+    if rows is not None:
+        first, count = rows
+        shape, translation = (batch, count, *shape[2:]), translation.at[0].add(-first)
     return jax.image.scale_and_translate(
         x, shape, (1, 2), scale, translation, "bilinear", antialias=False
     )

@@ -74,6 +74,13 @@ class CoarseSettings(Settings):
     )
     dtype: str = _dtype()
 
+    @property
+    def runs_in_windows(self) -> bool:
+        """Whether nothing looks at the whole picture, so that large ones may be run in overlapping windows."""
+        networks = self.compact != "mean" or self.finenet_width > 0
+        fixed = self.norm in ("batch", "none") or not networks
+        return fixed and self.upsampling != "bilinear_corners"
+
 
 @dataclass(frozen=True)
 class SegNetSettings(Settings):

@@ -1,6 +1,8 @@
 """Memory that a run may take: decided before it runs, and told in a line where it is short even so."""
 
+import ctypes
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from dsslic_jax.errors import TooLarge
 _SHARE = 0.5  # of what is free, where no limit is named
 _UNITS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 _GIB = 1 << 30
+_M_MMAP_THRESHOLD = -3  # of mallopt(3)
 _limit: list[int] = []  # the one that was named
 
 
@@ -26,9 +29,20 @@ def set_limit(limit_bytes: int | None) -> None:
     _limit[:] = [] if limit_bytes is None else [limit_bytes]
 
 
-def require(needed_bytes: float, what: str) -> None:
-    """Raises TooLarge where `what` needs more than the limit."""
-    limit = _limit[0] if _limit else _SHARE * free_bytes()
+def named_limit(otherwise: int) -> int:
+    """The limit that `set_limit` named, or else another."""
+    return _limit[0] if _limit else otherwise
+
+
+def give_back_large_blocks() -> None:
+    """From now on glibc's malloc returns freed blocks of a MiB to the system, where it keeps up to 32 MiB by itself."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
+def require(needed_bytes: float, what: str, unasked: float = float("inf")) -> None:
+    """Raises TooLarge where `what` needs more than the limit, or than `unasked` where none is named."""
+    limit = _limit[0] if _limit else min(_SHARE * free_bytes(), unasked)
     if needed_bytes > limit:
         raise TooLarge(
             f"{what} needs about {_told(needed_bytes)} of memory, where {_told(limit)} are allowed: allow more with "

@@ -1,6 +1,10 @@
 """Memory that networks may take: decided before they run."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from dsslic_jax.bundle.model import Bundle
 from dsslic_jax.codec.codec import Codec
 from dsslic_jax.codec.networks import segmenter
 from dsslic_jax.codec.networks.segmenter import SEGMENTED_PIXELS
+from dsslic_jax.codec.stream.container import read_header, write
 from dsslic_jax.errors import TooLarge
 from dsslic_jax.system import memory
 from tests.codec.pictures import smooth_picture
@@ -72,3 +77,21 @@ def test_what_segnet_sees_is_bounded_with_its_padding(
     monkeypatch.setattr(made, "_run", run)
     assert made(np.zeros((*size, 3), np.uint8)).shape == size
     assert seen[0] <= 2 * SEGMENTED_PIXELS
+
+
+def test_hostile_sizes_are_refused_before_jax_is_loaded(
+    tmp_path: Path, tiny_model: Path, tiny_bundle: Bundle
+) -> None:
+    header = read_header(Codec(tiny_bundle).encode(smooth_picture(64, 64)))
+    large = replace(header, width=1 << 20, height=1, layers=())
+    stream = tmp_path / "large.dsslic"
+    stream.write_bytes(write(large, [("c", "context", b"x")]))
+    code = (
+        "import sys; from dsslic_jax.cli import main; "
+        f"status = main(['decode', {str(stream)!r}, 'out.png', '--model', {str(tiny_model)!r}]); "
+        "sys.exit(status if 'jax' not in sys.modules else 3)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 1 and "a picture of this size, by this model, needs" in ran.stderr

@@ -204,6 +204,7 @@ def decode(
     """
     height, width = so_far.shape[:2]
     opening, start = read_opening(payload)
+    check_tiling(opening, height, width)
     labels = context.labels
     _check_context(opening, first, labels, enhancer)
     position = start + _range_of(opening.mapping).size
@@ -214,10 +215,6 @@ def decode(
     if opening.tiled:
         pieces, files = _tiled_files(payload, position, height, width)
     else:
-        if height * width > TILED_FROM_PIXELS:  # decoders of one file this large take gigabytes
-            raise StreamError(
-                f"the residual of {width}x{height} pixels is in one piece: above {TILED_FROM_PIXELS} it is in tiles"
-            )
         pieces, files = tiles(height, width, max(height, width)), [payload[position:]]
     picture = np.empty_like(so_far)
 
@@ -235,6 +232,14 @@ def decode(
     if enhancer is not None and opening.strength is not None:
         return enhancer(picture, labels, opening.strength)
     return picture
+
+
+def check_tiling(opening: Opening, height: int, width: int) -> None:
+    """Raises StreamError for a large picture's layer in one piece: decoders of such a file take gigabytes."""
+    if height * width > TILED_FROM_PIXELS and not opening.tiled:
+        raise StreamError(
+            f"the residual of {width}x{height} pixels is in one piece: above {TILED_FROM_PIXELS} it is in tiles"
+        )
 
 
 def _check_context(

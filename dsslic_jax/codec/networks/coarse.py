@@ -14,19 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.codec.networks.padded_windows import (
-    cut,
-    is_host,
-    padded_windows,
-    paste,
-    require_memory,
-    scaled,
-)
+from dsslic_jax.codec.networks import needs
+from dsslic_jax.codec.networks.finenet_bands import BandedFineNet
+from dsslic_jax.codec.networks.padded_windows import cut, padded_windows, paste, scaled
 from dsslic_jax.codec.networks.predictor import Progress, no_progress
 from dsslic_jax.codec.tiles import Tile
 from dsslic_jax.models.coarse import build_coarse_model
 from dsslic_jax.models.parts import COARSE
 from dsslic_jax.models.pixels import to_network, to_pixels
+from dsslic_jax.system import memory
 from dsslic_jax.system.memory import shortage_told
 
 
@@ -36,6 +32,8 @@ class Networks(NamedTuple):
     compress: Callable[[np.ndarray, np.ndarray], Any]  # labels [H, W], x [H, W, 3] -> ĉ
     predict: Callable[[np.ndarray, np.ndarray], Any]  # labels [H, W], ĉ -> x' [H, W, 3]
     upsample: Callable[[np.ndarray], Any]  # ĉ -> up(ĉ) [H, W, 3]
+    # `predict` in little memory, where the networks have such a form
+    predict_in_bands: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 class WindowedPredictor:
@@ -47,8 +45,8 @@ class WindowedPredictor:
         Raises ModelError for a model without CompNet and FineNet's part.
         """
         settings = bundle.settings(COARSE)
+        self._settings = settings
         self._model = build_coarse_model(settings)
-        self._width = max(settings.compnet_width, settings.finenet_width)
         self._networks = networks
         self._on_host = on_host
         # One picture's networks at a time: memory, and no idle device.
@@ -58,10 +56,6 @@ class WindowedPredictor:
         """The shape of ĉ for a picture of this size."""
         return -(-height // self._model.alpha), -(-width // self._model.alpha), 3
 
-    def require(self, height: int, width: int) -> None:
-        """Raises TooLarge for a picture whose x' the limit of memory forbids."""
-        self._windows((height, width), self._model.finenet_radius)
-
     def compress(
         self, labels: np.ndarray, picture: np.ndarray, progress: Progress = no_progress
     ) -> np.ndarray:
@@ -69,6 +63,8 @@ class WindowedPredictor:
         alpha = self._model.alpha
         compact = np.empty(self.compact_shape(*labels.shape), np.uint8)
         spans = self._windows(labels.shape, self._model.compnet_radius)
+        if self._settings.compact != "mean":
+            self._require(needs.whole_bytes(*_sides(spans), self._settings.compnet_width))
         for i, (window, core, inner) in enumerate(spans):
             progress("compact image", i, len(spans))
             with self._turn, shortage_told("CompNet"):
@@ -83,11 +79,18 @@ class WindowedPredictor:
         """s uint8 [H, W], ĉ uint8 -> x', uint8 [H, W, 3]."""
         coarse = np.empty((*labels.shape, 3), np.uint8)
         spans = self._windows(labels.shape, self._model.finenet_radius)
+        run = self._networks.predict
+        rows, columns = _sides(spans)
+        if self._networks.predict_in_bands and needs.in_bands(rows, columns, self._settings):
+            run = self._networks.predict_in_bands
+            self._require(needs.banded_bytes(rows, columns, self._settings))
+        else:
+            self._require(needs.whole_bytes(rows, columns, self._settings.finenet_width))
         for i, (window, core, inner) in enumerate(spans):
             progress("coarse picture", i, len(spans))
             small = cut(compact, scaled(window, self._model.alpha))
             with self._turn, shortage_told("FineNet"):
-                made = np.asarray(self._networks.predict(cut(labels, window), small))
+                made = np.asarray(run(cut(labels, window), small))
             paste(coarse, core, made[inner])
         return coarse
 
@@ -103,16 +106,27 @@ class WindowedPredictor:
         return upsampled
 
     def _windows(self, size: tuple[int, ...], radius: int) -> list[tuple[Tile, Tile, Tile]]:
-        """Windows of the padded picture; the only one, the whole of it, where the model does not tile.
-
-        Raises TooLarge where the limit of memory forbids it.
-        """
+        """Windows of the padded picture; the only one, the whole of it, where the model runs in none."""
         sides = self._model.size_multiple, self._model.min_size
-        reach = radius if self._model.tiles else None
-        found = padded_windows(size, *sides, reach, self._width)
+        reach = radius if self._settings.runs_in_windows else None
+        width = max(self._settings.compnet_width, self._settings.finenet_width)
+        return padded_windows(size, *sides, reach, width)
+
+    def _require(self, needed_bytes: int) -> None:
+        """Raises TooLarge where the limit of memory forbids it."""
         if self._on_host:
-            require_memory(found, self._width, "a picture of this size, by this model,")
-        return found
+            memory.require(needed_bytes, "a picture of this size, by this model,")
+
+
+def _sides(spans: list[tuple[Tile, Tile, Tile]]) -> tuple[int, int]:
+    """Height and width of the windows, which all have the same."""
+    rows, columns = spans[0][0]
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def _is_host(device: jax.Device | None) -> bool:
+    """Whether networks on a device, None for JAX's default, take the host's memory."""
+    return (device or jax.devices()[0]).platform == "cpu"
 
 
 class CoarsePredictor(WindowedPredictor):
@@ -144,5 +158,11 @@ class CoarsePredictor(WindowedPredictor):
             made = model.apply(variables, to_network(compact[None]), method="upsample")
             return to_pixels(made)[0]
 
-        runs = (partial(run, variables) for run in (compress, predict, upsample))
-        super().__init__(bundle, Networks(*runs), is_host(device))
+        on_host = _is_host(device)
+        networks = Networks(
+            compress=partial(compress, variables),
+            predict=partial(predict, variables),
+            upsample=partial(upsample, variables),
+            predict_in_bands=BandedFineNet(model, variables) if on_host else None,
+        )
+        super().__init__(bundle, networks, on_host)

@@ -4,17 +4,12 @@ Pictures are padded by repeating their edge, never resized, and cropped back, so
 compiled programs.
 """
 
-import jax
 import numpy as np
 
 from dsslic_jax.codec.tiles import Tile, pad_edge, windows
-from dsslic_jax.system import memory
 
 WINDOW_FEATURES = 1 << 26  # of the widest layer at full scale: what a window's memory goes by
 _SMALLEST_STEP = 32
-# What a network holds at once, measured (benchmarks/memory.py): so many layers as wide as its widest.
-_LAYERS_HELD = 5
-_BYTES_A_FEATURE = 4
 
 
 def padded_side(side: int, multiple: int) -> int:
@@ -42,18 +37,6 @@ def padded_windows(
         for window, (rows, columns), inner in windows(sides[0], sides[1], core, margin)
         if rows.start < size[0] and columns.start < size[1]  # not in the padding alone
     ]
-
-
-def require_memory(windows: list[tuple[Tile, Tile, Tile]], width: int, what: str) -> None:
-    """Raises TooLarge where a network of `width` features a pixel cannot run on a window within the limit."""
-    rows, columns = windows[0][0]
-    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
-    memory.require(_LAYERS_HELD * _BYTES_A_FEATURE * width * pixels, what)
-
-
-def is_host(device: jax.Device | None) -> bool:
-    """Whether networks on a device, None for JAX's default, take the host's memory."""
-    return (device or jax.devices()[0]).platform == "cpu"
 
 
 def cut(array: np.ndarray, tile: Tile) -> np.ndarray:

@@ -22,9 +22,6 @@ class Predictor(Protocol):
     def compact_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """The shape of ĉ for a picture of this size."""
 
-    def require(self, height: int, width: int) -> None:
-        """Raises TooLarge for a picture whose x' cannot be made, before anything of it is decoded."""
-
     def compress(
         self, labels: np.ndarray, picture: np.ndarray, progress: Progress = no_progress
     ) -> np.ndarray:

@@ -147,6 +147,7 @@ def run(example: Example, names: dict[str, object]) -> None:
         assert cli.main(arguments) == 0, f"{example.where}: {example.text}"
     elif program == "python":
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment.pop("XLA_FLAGS", None)  # a reader has no simulated devices
         subprocess.run([sys.executable, *arguments], env=environment, check=True)
     else:
         raise ValueError(f"{example.where}: not known how to run {program}")

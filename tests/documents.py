@@ -1,4 +1,4 @@
-"""What README.md and docs/*.md tell a reader to type: found, run, or at least parsed.
+"""What README.md, docs/*.md and launch/README.md tell a reader to type: found, run, or at least parsed.
 
 A block that cannot run where tests run has a comment above it, `<!-- not run: why -->`; commands inside sentences are
 examples of what may be typed. Both are parsed by the programs that they name.
@@ -79,7 +79,8 @@ class Example:
 
 
 def documents() -> list[str]:
-    return ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+    pages = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+    return ["README.md", *pages, "launch/README.md"]
 
 
 def examples(document: str) -> list[Example]:
@@ -122,19 +123,18 @@ def _end_of_block(lines: Sequence[str], i: int) -> int:
     return i
 
 
-def _commands(document: str, first: int, lines: Sequence[str], reason: str) -> Iterator[Example]:
+def _commands(document: str, first: int, lines: Sequence[str], reason: str) -> list[Example]:
     """The commands of a block; none of a block that holds something else."""
-    if not any(re.match(_BEGINS, line.strip()) for line in lines):
-        return
-    begun = ""
+    found, begun = [], ""
     for i, line in enumerate(lines, first + 1):
         begun += line.strip().removesuffix("\\")
-        if line.endswith("\\"):
-            continue
-        if not re.match(_BEGINS, begun):
-            raise ValueError(f"{document}:{i}: no command: {begun}")
-        yield Example(f"{document}:{i}", begun, not_run=reason)
-        begun = ""
+        if not line.endswith("\\"):
+            found.append(Example(f"{document}:{i}", begun, not_run=reason))
+            begun = ""
+    strange = [example for example in found if not re.match(_BEGINS, example.text)]
+    if strange and len(strange) < len(found):
+        raise ValueError(f"{strange[0].where}: no command: {strange[0].text}")
+    return [] if strange else found
 
 
 def run(example: Example, names: dict[str, object]) -> None:
@@ -189,7 +189,8 @@ def _parsed(example: Example) -> tuple[str, list[str]]:
         assert {*named} <= {*extras}, f"extras are {', '.join(extras)}"
     elif program.startswith("launch/"):
         script = [ROOT / program, "--dry-run", *arguments] if arguments else ["-n", ROOT / program]
-        subprocess.run(["bash", *script], check=True, capture_output=True)
+        name = "".join(arguments[1:2]) + "\n"  # which deleting asks for again
+        subprocess.run(["bash", *script], check=True, capture_output=True, input=name.encode())
     elif arguments[0] == "-c":
         compile(arguments[1], example.where, "exec")
     elif arguments[0] != "-m":

@@ -196,7 +196,8 @@ def _parsed(example: Example) -> tuple[str, list[str]]:
     elif arguments[0] != "-m":
         assert (ROOT / arguments[0]).is_file(), "no such program"
     elif arguments[1] in ("dsslic_jax.main", "dsslic_jax.plan"):
-        return arguments[1], arguments[2:]
+        named_alone = example.inline and not arguments[2:]
+        return ("", []) if named_alone else (arguments[1], arguments[2:])
     elif arguments[1] == "pytest":
         paths = [word for word in arguments[2:] if word[0] != "-"]
         assert paths and all((ROOT / path).exists() for path in paths), "no such tests"

@@ -9,6 +9,7 @@ import pytest
 
 from dsslic_jax.models.coarse import CoarseModel
 from dsslic_jax.models.layers import he_std, init_params
+from dsslic_jax.models.settings import CoarseSettings
 
 CLASSES = 3
 
@@ -122,7 +123,7 @@ def margins(model: CoarseModel) -> tuple[int, int]:
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_window_with_the_radius_around_it_is_the_picture_s_own_part(norm: str) -> None:
     model = model_of(norm)
-    assert model.tiles
+    assert CoarseSettings(norm=norm).runs_in_windows
     for_compact, for_coarse = margins(model)
     assert largest_difference(model, for_compact)[0] <= 1e-5
     assert largest_difference(model, for_coarse)[1] <= 1e-5
@@ -134,5 +135,6 @@ def test_a_window_with_the_radius_around_it_is_the_picture_s_own_part(norm: str)
 )
 def test_a_model_that_sees_the_whole_picture_says_so(norm: str, settings: dict[str, bool]) -> None:
     model = model_of(norm, **settings)
-    assert not model.tiles
+    upsampling = "bilinear_corners" if model.align_corners else "bilinear"
+    assert not CoarseSettings(norm=norm, upsampling=upsampling).runs_in_windows
     assert largest_difference(model, margins(model)[1])[1] > 1e-3

@@ -34,9 +34,8 @@ FACTOR = int(os.environ.get("DSSLIC_FUZZ", "1"))
 SECONDS = 5.0  # for one input, whatever it is
 # A decoder may take four bytes for each that the header declares, and what libraries take at first.
 BYTES_PER_PIXEL, BYTES_AT_FIRST = 4 * 3, 8 << 20
-PROCESS_BYTES_AT_FIRST = (
-    64 << 20
-)  # of the whole process, native decoders and their threads included
+# Likewise of the whole process, native decoders and their threads included.
+PROCESS_BYTES_AT_FIRST = 64 << 20
 SIZE = 24, 40
 
 Mutation = tuple[str, float, bytes]
@@ -117,14 +116,18 @@ def _header_end(data: bytes) -> int:
     return position
 
 
-def process_bytes(what: str, begin: bool = False) -> int:
-    """VmRSS or VmHWM, the process's memory and its peak since the last `begin`; 0 where the system tells neither."""
+def forget_peak() -> bool:
+    """Begins VmHWM, the peak of the process's memory, anew; False where the system has no such thing."""
     try:
-        if begin:
-            Path("/proc/self/clear_refs").write_text("5")
-        told = Path("/proc/self/status").read_text()
+        Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return 0
+        return False
+    return True
+
+
+def process_bytes(what: str) -> int:
+    """VmRSS or VmHWM of this process."""
+    told = Path("/proc/self/status").read_text()
     return int(told.partition(f"{what}:")[2].split()[0]) << 10
 
 
@@ -136,7 +139,7 @@ class Watch:
         self.slowest_s, self.largest_bytes, self.process_bytes = 0.0, 0, 0
 
     def __call__(self, decode: Callable[[bytes], object], data: bytes, pixels: int) -> object:
-        before = process_bytes("VmRSS", begin=True)
+        before = process_bytes("VmRSS") if forget_peak() else None
         tracemalloc.start()  # for the decode alone: it slows down everything
         began = time.perf_counter()
         try:
@@ -147,7 +150,7 @@ class Watch:
         self.slowest_s = max(self.slowest_s, time.perf_counter() - began)
         taken = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        grown = process_bytes("VmHWM") - before
+        grown = 0 if before is None else process_bytes("VmHWM") - before
         self.process_bytes = max(self.process_bytes, grown)
         self.largest_bytes = max(self.largest_bytes, taken)
         self.outcomes["refused" if made is None else "decoded"] += 1

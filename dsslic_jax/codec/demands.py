@@ -17,15 +17,9 @@ def check(header: container.Header, layers: Mapping[str, bytes], model: Bundle) 
       TooLarge: x' is needed, and its networks take more memory than is allowed (`system.memory`).
     """
     size = header.height, header.width
-    from_coarse = residual_layers.take_from_coarse(layers)
     for layer in header.layers:
         if layer.kind == "r" and layer.name in layers:
             residual.check_tiling(residual.read_opening(layers[layer.name])[0], *size)
-    if header.labels_at_decoder or [*layers][-1] == "c" or from_coarse:
+    last_is_c = [*layers][-1] == "c"
+    if header.labels_at_decoder or last_is_c or residual_layers.take_from_coarse(layers):
         needs.require_decodable(*size, model.settings(COARSE))
-
-
-def check_stream(data: bytes, upto: str, model: Bundle) -> None:
-    """`check` of a stream as it is read. Raises StreamError as `container.read_header` and `read_layers` do, too."""
-    header = container.read_header(data)
-    check(header, container.read_layers(data, header, upto), model)

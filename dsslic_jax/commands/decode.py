@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
-    from dsslic_jax.codec.demands import check_stream
+    from dsslic_jax.codec import demands
     from dsslic_jax.codec.stream import container
     from dsslic_jax.pictures.writing import LABEL_MAP, PICTURE, picture_file
 
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
         return
     header = container.read_header(data)
     progress = Phases(options.verbose)
-    check = partial(check_stream, data, options.upto)
+    check = partial(demands.check, header, container.read_layers(data, header, options.upto))
     decoded = open_codec_of(header, options, progress, check).decode(data, options.upto)
     if decoded.finest is None:
         raise StreamError(

@@ -1,6 +1,7 @@
 """write a web page that shows the layers of a stream"""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from dsslic_jax.commands.options import add_decoding_options, open_codec_of
@@ -17,11 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the command."""
+    from dsslic_jax.codec import demands
     from dsslic_jax.codec.stream import container
 
     target = output(options.html, PAGE, options, options.input)
     data = options.input.read_bytes()
-    codec = open_codec_of(container.read_header(data), options)
+    header = container.read_header(data)
+    check = partial(demands.check, header, container.read_layers(data, header))
+    codec = open_codec_of(header, options, check=check)
     from dsslic_jax.report.inspect_page import inspect_page
 
     written = inspect_page(options.input.name, data, codec).encode()

@@ -53,10 +53,7 @@ class BandedFineNet:
         """s uint8 [H, W], ĉ uint8 [H/alpha, W/alpha, 3], of sides that the model takes -> x', uint8 [H, W, 3]."""
         give_back_large_blocks()
         blocks, downs = self._model.finenet_blocks, range(self._model.finenet_downs)
-        norms, last = (
-            ["stem_norm", *(f"down_{i}_norm" for i in downs[:-1])],
-            f"down_{downs[-1]}_norm",
-        )
+        *norms, last = ["stem_norm", *(f"down_{i}_norm" for i in downs)]
         known: Statistics = {}
         for norm in norms:
             known[norm] = _statistics(self._passed(norm, labels, compact, {}, known))
@@ -64,9 +61,10 @@ class BandedFineNet:
         kept, known[last] = self._least_map(passed, len(labels))
         first = "block_0" if blocks else "up_0"
         for band, y, _ in self._passed(first, labels, compact, {last: kept}, known):
-            kept[band.scaled(self._unit).core] = y[band.scaled(self._unit).inner]
+            small = band.scaled(self._unit)
+            kept[small.core] = y[small.inner]
         for i in range(blocks):
-            self._run_block({"params": self._variables["params"]["finenet"][f"block_{i}"]}, kept)
+            self._pass_block({"params": self._variables["params"]["finenet"][f"block_{i}"]}, kept)
         known = {}
         for i in downs:
             passed = self._passed(f"up_{i}_norm", labels, compact, {"up_0": kept}, known)
@@ -107,7 +105,7 @@ class BandedFineNet:
             found.append(moments)
         return made, _merged(found)
 
-    def _run_block(self, variables: Any, x: np.ndarray) -> None:
+    def _pass_block(self, variables: Any, x: np.ndarray) -> None:
         """x [h, w, C] -> what a residual block makes of it, in its place."""
         run = partial(_run_block, ResidualBlock(self._model.norm, self._model.dtype))
         cut = _bands(len(x), band_rows(x.shape[1], x.shape[2], 1), margin=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dsslic_jax.bundle.model import Bundle
-from dsslic_jax.codec.networks import needs
+from dsslic_jax.codec.networks import finenet_bands, needs
 from dsslic_jax.codec.networks.coarse import CoarsePredictor
 from dsslic_jax.errors import TooLarge
 from dsslic_jax.models.parts import COARSE
@@ -25,7 +25,18 @@ def compared(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     assert np.abs(whole - predictor.upsample(compact, *SIZE)).max() > 8
     monkeypatch.setattr(needs, "BANDED_FROM_BYTES", 0)
     monkeypatch.setattr(needs, "_BAND_FEATURES", 1 << 13)  # 8 rows at full scale
-    return np.abs(predictor.predict(label_map(*SIZE), compact) - whole)
+    rows, run = set(), finenet_bands._run_model
+
+    def counted(
+        model: object, at: str, variables: object, labels: np.ndarray, *told: object
+    ) -> object:
+        rows.add(len(labels))
+        return run(model, at, variables, labels, *told)
+
+    monkeypatch.setattr(finenet_bands, "_run_model", counted)
+    in_bands = predictor.predict(label_map(*SIZE), compact)
+    assert rows and max(rows) < SIZE[0] / 2  # it was in bands
+    return np.abs(in_bands - whole)
 
 
 @pytest.mark.parametrize(

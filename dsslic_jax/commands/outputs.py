@@ -26,7 +26,7 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace what is there though another program wrote it, and what is there already",
+        help="replace files that another program wrote, too; in folders also what is up to date",
     )
 
 

@@ -9,7 +9,6 @@ BANDED_FROM_BYTES = 512 << 20
 # What a stream may ask for where nobody allows more: it may come from anywhere.
 STREAM_BYTES = 1 << 30
 _BAND_FEATURES = 1 << 22  # of the widest layer at full scale, the rows around a band left aside
-_MARGIN_ROWS = 128  # at most, around a band, of FineNet with as many halvings as settings allow
 # What a network holds at once, measured (benchmarks/memory.py): so many layers as wide as its widest.
 _LAYERS_HELD = 5
 _LEAST_MAPS = 2  # of FineNet in bands
@@ -29,18 +28,21 @@ def whole_bytes(height: int, width: int, features: int) -> int:
 def banded_bytes(height: int, width: int, settings: CoarseSettings) -> int:
     """Of FineNet on a padded picture in bands."""
     unit, features = 1 << settings.finenet_downs, settings.finenet_width
-    rows = min(band_rows(width, features, unit) + 2 * _MARGIN_ROWS, height)
+    margin = 3 * unit + 8  # at least what FineNet sees around a row, see `finenet_bands`
+    rows = min(band_rows(width, features, unit) + 2 * margin, height)
     least = _LEAST_MAPS * _BYTES_A_FEATURE * features * height * width // unit
     return least + whole_bytes(rows, width, features)
 
 
 def in_bands(height: int, width: int, settings: CoarseSettings) -> bool:
-    """Whether FineNet runs a padded picture in bands: its norm looks at all of it, and it is large.
+    """Whether FineNet runs a padded picture in bands: its norm looks at all of it, it is large, and bands take less.
 
     Bands take longer: who names a limit of memory has the whole run in one piece where that fits.
     """
     whole = whole_bytes(height, width, settings.finenet_width)
-    return settings.norm == "instance" and whole > memory.named_limit(BANDED_FROM_BYTES)
+    if settings.norm != "instance" or whole <= memory.named_limit(BANDED_FROM_BYTES):
+        return False
+    return banded_bytes(height, width, settings) < whole
 
 
 def require_decodable(height: int, width: int, settings: CoarseSettings) -> None:

@@ -76,10 +76,29 @@ def test_who_allows_more_memory_has_the_whole_picture_in_one_piece(tiny_bundle: 
         memory.set_limit(None)
 
 
+def test_bands_are_left_alone_where_they_would_take_more(tiny_bundle: Bundle) -> None:
+    settings = tiny_bundle.settings(COARSE)
+    try:
+        memory.set_limit(1)
+        assert not needs.in_bands(64, 64, settings) and needs.in_bands(4096, 4096, settings)
+    finally:
+        memory.set_limit(None)
+
+
+@pytest.mark.parametrize("downs", range(1, 7))
+def test_the_memory_of_a_band_counts_the_rows_around_it(downs: int) -> None:
+    settings = make_bundle(finenet_downs=downs).settings(COARSE)
+    width, unit = 1 << 12, 1 << downs
+    rows = needs.band_rows(width, settings.finenet_width, unit)
+    given = rows + 2 * finenet_bands._margin(downs)
+    least = needs.banded_bytes(1 << 13, width, settings)
+    assert least > needs.whole_bytes(given, width, settings.finenet_width)
+
+
 def test_a_stream_may_ask_for_less_than_an_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda: float(64 << 30))
     settings = make_bundle(finenet_width=16).settings(COARSE)
-    with pytest.raises(TooLarge, match=r"about 3\.. GiB of memory, where 1\.0 GiB are allowed"):
+    with pytest.raises(TooLarge, match=r"about 2\.. GiB of memory, where 1\.0 GiB are allowed"):
         needs.require_decodable(11585, 11585, settings)
     memory.require(needs.banded_bytes(11585, 11585, settings), "it")
     with pytest.raises(TooLarge):
